@@ -1,0 +1,110 @@
+"""Everything that happens in a call, in order, as plain records: the one output of a call session.
+
+Emitting never waits; `Journal.durable()` waits until all emitted so far is in the store.
+Times named `*_s` are seconds since the call was answered (0 before), on the clock of the caller's audio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol, TypeAlias
+
+from dialog import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    """A caller's INVITE arrived and is being answered."""
+
+    call_id: str
+    caller: str
+    callee: str
+    at: datetime  # UTC
+    recording: str  # file name within records.dir, "" when not recorded
+
+
+@dataclass(frozen=True, slots=True)
+class CallAnswered:
+    """We sent 200 OK."""
+
+    call_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn, written when it is known and again (same index) when it is complete."""
+
+    call_id: str
+    index: int
+    who: Literal["agent", "caller", "seat"]
+    text: str
+    started_s: float
+    ended_s: float | None = None
+    asr_confidence: float | None = None
+    dialog_confidence: float | None = None
+    interrupted: bool = False
+    heard_text: str | None = None
+    response_gap_ms: float | None = None
+    sources: tuple[str, ...] = ()
+    stages_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Anything else worth replaying: barge_in, dtmf, no_input, transfer_started, seat_ringing, bridged, failed …"""
+
+    call_id: str
+    at_s: float
+    kind: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TransferUpdated:
+    """A transfer was decided, or ended; written again as its outcome becomes known."""
+
+    call_id: str
+    reason: str
+    summary: Summary
+    seat: str = ""
+    outcome: str = (
+        ""  # "" while under way; connected, no_seat, declined, no_answer, busy, unreachable, caller_gone
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFiled:
+    """A work order was filed in this call."""
+
+    call_id: str
+    ticket_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The call is over."""
+
+    call_id: str
+    at: datetime
+    end_reason: str  # caller_hangup, agent_hangup, transferred, rejected_busy, failed, …
+    outcome: str  # answered, ticket, transferred, abandoned, …
+
+
+CallEvent: TypeAlias = (
+    "CallStarted | CallAnswered | Turn | Happened | TransferUpdated | TicketFiled | CallEnded"
+)
+
+
+class Journal(Protocol):
+    """Where a session's events go."""
+
+    def emit(self, event: CallEvent) -> None:
+        """Take one event; never waits, never raises."""
+        ...
+
+    async def durable(self) -> None:
+        """Wait until everything emitted so far would survive a crash of this process."""
+        ...

@@ -1,0 +1,135 @@
+"""The telephone as the rest of the program sees it: legs, the phone that dials and bridges them, and what fails.
+
+Errors, as a tree:
+
+    CallError               a leg could not be had, or is gone
+    ├── Busy                486, 600: the other side is on a call
+    ├── Declined            603: the other side said no
+    ├── NoAnswer            it rang and nobody answered in time (408, 480, our own time-out)
+    ├── Unreachable         no route, transport error, 404, 5xx: the number or trunk is dead
+    └── LegGone             the leg has ended; nothing more can be done with it
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+SAMPLE_RATE = 8000  # Hz of all audio on a leg: mono s16le
+FRAME_S = 0.02
+FRAME_BYTES = int(SAMPLE_RATE * FRAME_S) * 2
+
+
+class CallError(Exception):
+    """A leg could not be had, or is gone."""
+
+    outcome = "failed"  # the word for it in a call's record
+
+
+class Busy(CallError):
+    """The other side is on a call (486, 600)."""
+
+    outcome = "busy"
+
+
+class Declined(CallError):
+    """The other side said no (603)."""
+
+    outcome = "declined"
+
+
+class NoAnswer(CallError):
+    """It rang and nobody answered in time (408, 480, our own time-out)."""
+
+    outcome = "no_answer"
+
+
+class Unreachable(CallError):
+    """No route, transport error, 404 or 5xx: the number or the trunk is dead."""
+
+    outcome = "unreachable"
+
+
+class LegGone(CallError):
+    """The leg has ended; nothing more can be done with it."""
+
+    outcome = "gone"
+
+
+class Tap(Protocol):
+    """Gets every tick of a leg's audio, for a recording; called on the event loop, must not wait."""
+
+    def __call__(self, received: bytes, sent: bytes) -> None: ...
+
+
+class Leg(Protocol):
+    """One side of a telephone call, answered or answering. Audio is SAMPLE_RATE mono s16le in frames of FRAME_S."""
+
+    call_id: str  # ours, one for all legs of a call
+    remote: str  # the other side's number or user name
+    local: str  # the number that was called (incoming) or the name we call from
+
+    async def answer(self) -> None:
+        """Send 200 OK and start the audio. Raises LegGone."""
+        ...
+
+    def audio(self) -> AsyncIterator[bytes]:
+        """Every frame received from now on, in order; ends when the leg is gone."""
+        ...
+
+    def dtmf(self) -> AsyncIterator[str]:
+        """Each key pressed on the other side; ends when the leg is gone."""
+        ...
+
+    async def play(self, pcm: bytes) -> None:
+        """Queue audio for the other side; waits while the buffer is full. Raises LegGone."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until all queued audio has been sent, or dropped by clear(). Raises LegGone."""
+        ...
+
+    def clear(self) -> float:
+        """Drop all queued audio now; returns the seconds of it that had been sent since the last clear()."""
+        ...
+
+    def played_s(self) -> float:
+        """Seconds of queued audio sent since the last clear()."""
+        ...
+
+    def tap(self, listener: Tap | None) -> None:
+        """Give every tick (received, sent) to `listener` until it is None or the leg is gone."""
+        ...
+
+    async def send_dtmf(self, digits: str) -> None:
+        """Send keys by RFC 4733. Raises LegGone."""
+        ...
+
+    async def hangup(self, code: int = 0) -> None:
+        """End the leg (0: BYE, CANCEL or 603 as fits); harmless when it is gone already."""
+        ...
+
+    async def gone(self) -> str:
+        """Wait until the leg has ended; returns why: remote_hangup, local_hangup or failed."""
+        ...
+
+
+class Phone(Protocol):
+    """Dials and joins legs."""
+
+    async def dial(
+        self, uri: str, *, call_id: str, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> Leg:
+        """Ring `uri` and return the answered leg. Raises Busy, Declined, NoAnswer, Unreachable.
+
+        Cancelling the task cancels the ringing.
+        """
+        ...
+
+    async def bridge(self, a: Leg, b: Leg) -> None:
+        """Let two legs hear each other; their taps and audio() go on. Raises LegGone."""
+        ...
+
+    async def unbridge(self, a: Leg, b: Leg) -> None:
+        """Part two bridged legs; harmless when they are parted or gone."""
+        ...
