@@ -1,8 +1,9 @@
 """What the agent says and does: the `Dialog` protocol and its few types.
 
-A dialog is shared by all calls and keeps nothing between replies: all that it must remember of a call rides
-in `Message.memory`, so a reply that is thrown away unheard has changed nothing. Reads (knowledge, the state of
-a work order) happen inside the dialog; everything with an effect is an `Action` that the call session performs.
+A dialog is shared by all calls and keeps nothing between replies: all that it must remember of a call
+rides in `Message.memory`, so a reply that is thrown away unheard has changed nothing. Reads (knowledge,
+the state of a work order) happen inside the dialog; everything with an effect is an `Action` that the
+call session performs.
 
 Errors, as a tree:
 
@@ -30,7 +31,7 @@ class LlmError(DialogError):
 
 
 class Memory:
-    """Base of what a dialog engine wants to find again at the next turn; immutable, opaque to everyone else."""
+    """Base of what a dialog engine wants to find again at the next turn; immutable, opaque to others."""
 
     __slots__ = ()
 
@@ -40,8 +41,8 @@ class Message:
     """One entry of a call's history, oldest first.
 
     `who` is "caller", "agent", or "result" (the outcome of an Action: its text is e.g. the number of the work
-    order just filed, empty when it failed). `confidence` is the ASR confidence of a caller's words, 0..1 (1.0
-    for typed text and keyed digits). An agent's message holds only what the caller really heard, and carries
+    order just filed, empty when it failed). `confidence` is the ASR confidence of a caller's words, 0..1
+    (1.0 for typed text and keyed digits). An agent's message holds only what the caller really heard, and carries
     the `memory` of the reply it belongs to (also on an empty text, when the reply was never heard).
     """
 
@@ -111,7 +112,7 @@ class EndCall:
 
 @dataclass(frozen=True, slots=True)
 class FileTicket:
-    """File a work order. Ends the reply: the session files it, appends a "result" message, asks for a reply again."""
+    """File a work order. Ends the reply: the session files it, appends a "result", asks for a reply again."""
 
     draft: TicketDraft
 

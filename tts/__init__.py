@@ -4,7 +4,7 @@ Errors, as a tree (an engine raises nothing else):
 
     TtsError                the voice could not speak
     ├── VoiceMissing        the engine, voice or model is not installed or not known; a retry does not help
-    └── VoiceFailed         the engine or its service broke or was too slow; `retryable` says if a retry may help
+    └── VoiceFailed         the engine or its service broke or was too slow; `retryable` says if a retry helps
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """Anything else worth replaying: barge_in, dtmf, no_input, transfer_started, seat_ringing, bridged, failed …"""
+    """Anything else worth replaying: barge_in, dtmf, no_input, transfer_started, seat_ringing, bridged …"""
 
     call_id: str
     at_s: float

@@ -1,4 +1,4 @@
-"""The telephone as the rest of the program sees it: legs, the phone that dials and bridges them, and what fails.
+"""The telephone as the rest of the program sees it: legs, the phone that dials and joins them, what fails.
 
 Errors, as a tree:
 
@@ -63,7 +63,7 @@ class Tap(Protocol):
 
 
 class Leg(Protocol):
-    """One side of a telephone call, answered or answering. Audio is SAMPLE_RATE mono s16le in frames of FRAME_S."""
+    """One side of a telephone call. Audio is SAMPLE_RATE mono s16le in frames of FRAME_S."""
 
     call_id: str  # ours, one for all legs of a call
     remote: str  # the other side's number or user name
