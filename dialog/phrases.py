@@ -1,0 +1,82 @@
+"""Every fixed sentence the agent says to callers and seats, so that they can be synthesised in advance.
+
+Numbers are written as they are spoken (一二三四五, 幺幺九), never in digits: a voice must not guess.
+"""
+
+from __future__ import annotations
+
+# -- what the call session says ------------------------------------------------------------------------------
+NO_INPUT_FIRST = "您好，请问您还在吗？"
+NO_INPUT_SECOND = "我没有听到您的声音，您可以说一下想咨询或者反映什么问题。"
+NO_INPUT_TRANSFER = "一直没有听到您的声音，我帮您转接人工坐席。"
+NO_INPUT_GOODBYE = "没有听到您的声音，我先挂断了，您可以随时再拨打一二三四五，再见。"
+FILLER = "好的，我查一下。"
+PROBLEM = "对不起，我这边出了点问题，我帮您转接人工坐席，请稍候。"
+PROBLEM_RETRY = "对不起，刚才没有处理好，请您再说一遍。"
+HOLD = "正在为您转接人工坐席，请稍候。"
+STILL_HOLDING = "坐席正在接听，请您再稍等一下。"
+NOBODY_FREE = "对不起，现在人工坐席都在通话中，我先记下您的诉求，请工作人员给您回电话。"
+SEAT_DID_NOT_ANSWER = "对不起，刚才坐席没有接听，我再为您转接一次，请稍候。"
+TRANSFER_FAILED = "对不起，暂时没有接通人工坐席。我已经记下您的来电，工作人员会给您回电话。"
+CONNECTED = "已经为您接通人工坐席，请讲。"
+BUSY_GOODBYE = "对不起，现在通话较多，请您稍后再拨，再见。"
+TIME_UP = "对不起，这次通话时间已经很长，我帮您转接人工坐席。"
+
+# -- what a seat hears before taking the call ---------------------------------------------------------------
+SEAT_INTRO = "来电转接。"
+SEAT_KEYS = "按一接听，按二拒接。"
+SEAT_KEYS_AGAIN = "请按一接听，或者按二拒接。"
+SEAT_CONNECTING = "正在接通。"
+SEAT_DECLINED = "已经拒接。"
+SEAT_CALLER_GONE = "来电人已经挂断。"
+
+# -- what the dialog says -----------------------------------------------------------------------------------
+ANYTHING_ELSE = "请问还有什么可以帮您？"
+GOODBYE = "感谢您的来电，再见。"
+GO_AHEAD = "我在听，您请讲。"
+HELLO_AGAIN = "您好，我在，请问有什么可以帮您？"
+NOTHING_TO_REPEAT = "请问有什么可以帮您？"
+SLOWER = "好的，我说慢一点。"
+TO_HUMAN = "好的，正在为您转接人工坐席，请稍候。"
+REPHRASE = "对不起，我没有听清楚，您能换个说法再说一遍吗？"
+NOT_UNDERSTOOD_TRANSFER = "对不起，我还是没有听明白。为了不耽误您，我帮您转接人工坐席，请稍候。"
+NO_ANSWER_TRANSFER = "这个问题我这边没有查到准确的规定，为了不耽误您，我帮您转接人工坐席，请稍候。"
+OFFER_TICKET = "需要我帮您登记一个工单，转给部门处理吗？"
+
+FIRE = "请您马上拨打火警电话幺幺九，说清楚地址，带上身边的人先离开现场，不要乘电梯。我这就帮您转接人工坐席。"
+MEDICAL = "请您马上拨打急救电话幺二零，说清楚地址和病人的情况，不要随意搬动病人。我这就帮您转接人工坐席。"
+POLICE = "请您先到安全的地方，马上拨打报警电话幺幺零。我这就帮您转接人工坐席。"
+GAS_LEAK = "请您马上关阀、开窗、离开房间，不要开关电器，到外面拨打火警电话幺幺九。我这就帮您转接人工坐席。"
+SUICIDE = (
+    "您先别急，您的感受我听到了，您不是一个人。我马上请工作人员陪您说话，请不要挂断。"
+    "如果现在有危险，请拨打幺二零或者幺幺零。"
+)
+
+ASK_TICKET_NUMBER = "请您说一下工单编号，一位一位地说。"
+TICKET_NOT_FOUND = "对不起，没有查到这个编号的工单，请您核对一下，再说一遍编号。"
+NO_TICKETS_OF_CALLER = "您这个号码名下没有查到工单。如果您有工单编号，请一位一位地说给我听。"
+
+INTAKE_MATTER = "好的，我来帮您登记。请您说一下，具体是什么情况？"
+INTAKE_PLACE = "好的，记下了。请问事情发生在什么地方？"
+INTAKE_PLACE_AGAIN = "请您再说一下地点，比如哪条路、哪个小区。"
+INTAKE_TIME = "请问是什么时候发生的？"
+INTAKE_NAME = "请问您贵姓？不方便说也没关系。"
+INTAKE_CONTACT_SAME = "就用您现在这个号码联系您吗？"
+INTAKE_CONTACT_ASK = "请您说一下联系电话，一位一位地说。"
+INTAKE_CONTACT_AGAIN = "对不起，号码我没有记全，请您再一位一位地说一遍。"
+INTAKE_REPEAT = "对不起，我没有听清楚，请您再说一遍。"
+INTAKE_WHICH_WRONG = "好的，请问哪里需要改？您直接说正确的内容就可以。"
+INTAKE_CONFIRM_AGAIN = "请问这样登记对吗？"
+INTAKE_FILING = "好的，我现在为您登记。"
+INTAKE_CANCELLED = "好的，那就不登记了。"
+INTAKE_FAILED = "对不起，工单没有登记成功，我帮您转接人工坐席，由工作人员为您登记。"
+
+
+def greeting(city: str, hotline_name: str) -> str:
+    """The first sentence of a call: short, so that the caller can speak."""
+    return f"您好，{city}{hotline_name}，我是智能助手，请问有什么可以帮您？"
+
+
+def fixed_phrases() -> list[str]:
+    """All sentences above, for synthesis in advance; the greeting depends on settings: ask for it."""
+    return [value for name, value in globals().items() if name.isupper() and isinstance(value, str)]
