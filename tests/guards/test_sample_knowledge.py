@@ -25,7 +25,7 @@ NOT_SPOKEN = re.compile(
     r"|\d[.、]\s*[\u4e00-\u9fff]"
 )
 # Long amounts are written 1万2千, so that five digits or more can only be a telephone number.
-TELEPHONE = re.compile(r"(?<![\d.])\d{5,}(?!\d)|(?:拨打|拨|电话)(\d+)")
+TELEPHONE = re.compile(r"(?<![\d.])\d{5,}(?!\d)|(?:打|拨|电话)(\d+)")
 ADDRESS = re.compile(r"[\u4e00-\u9fff]{2}(?:路|街|大道)\d+号")
 # The demo asks about these and must find nothing.
 NOT_KNOWN = re.compile("无人机|航拍|出口退税|航天|卫星|专利|赌博|彩票|外星")
