@@ -1,0 +1,121 @@
+"""The sections of the settings that belong to no telephone: their keys, defaults and limits."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from sip_config import Section
+
+AsrEngine = Literal["vosk"]
+TtsEngine = Literal["auto", "edge", "espeak", "piper"]
+
+
+class DeskSettings(Section):
+    """The section [desk]: the web side."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=8012, ge=0, le=65535)  # 0: any free one
+    api_token: SecretStr = SecretStr("")
+    api_token_file: str = ""
+
+
+def _database_url(value: str) -> str:
+    if not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        raise ValueError("write sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    return value
+
+
+class RecordsSettings(Section):
+    """The section [records]: the database and the recordings."""
+
+    url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///data/hotline.db"
+    url_file: str = ""  # for a URL with a password in it
+    dir: Path = Path("data/recordings")
+
+
+class AsrSettings(Section):
+    """The section [asr]: speech recognition."""
+
+    engine: AsrEngine = "vosk"
+    model: str = Field(default="builtin", min_length=1)
+    workers: int = Field(default=0, ge=0, le=256)  # 0: one per core
+    models_dir: Path = Path("data/models")
+
+
+def _chain(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class TtsSettings(Section):
+    """The section [tts]: the agent's voice; several engines are a chain, tried in turn."""
+
+    engine: Annotated[tuple[TtsEngine, ...], BeforeValidator(_chain), Field(min_length=1)] = ("auto",)
+    voice: str = Field(default="auto", min_length=1)
+    cache_dir: Path = Path("data/tts-cache")
+    piper_model: str = ""
+
+
+def _http_url(value: str) -> str:
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError("write a web address such as http://127.0.0.1:8000/v1")
+    return value
+
+
+class LlmSettings(Section):
+    """The section [llm]: any OpenAI-compatible endpoint; without one the embedded dialog serves."""
+
+    base_url: Annotated[str, AfterValidator(_http_url)] = ""
+    model: str = ""
+    api_key: SecretStr = SecretStr("")
+    api_key_file: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> LlmSettings:
+        if self.base_url and not self.model:
+            raise ValueError("base_url needs model, the name of the model at that endpoint")
+        return self
+
+
+class DialogSettings(Section):
+    """The section [dialog]."""
+
+    city: str = Field(default="临江市", min_length=1)
+    knowledge: str = Field(default="sample", min_length=1)  # or a folder of YAML topics, or a CSV file
+    transfer_below: float = Field(default=0.45, ge=0, le=1)
+
+
+class TurnsSettings(Section):
+    """The section [turns]: when a caller's turn begins and ends."""
+
+    end_silence_s: float = Field(default=0.5, ge=0.1, le=3)
+    start_speech_s: float = Field(default=0.1, ge=0.02, le=1)
+    preroll_s: float = Field(default=0.3, ge=0, le=2)
+    no_input_s: float = Field(default=6.0, ge=1, le=60)
+    max_turn_s: float = Field(default=30, ge=5, le=300)
+    barge_in_speech_s: float = Field(default=0.2, ge=0.02, le=2)
+    barge_in_anyway_s: float = Field(default=0.8, ge=0.1, le=5)
+
+
+class LimitsSettings(Section):
+    """The section [limits]."""
+
+    max_calls: int = Field(default=0, ge=0)  # 0: what the pjsua2 build allows
+    drain_s: float = Field(default=30, ge=0)
+    max_call_s: float = Field(default=1800, ge=10)
+
+
+class LogSettings(Section):
+    """The section [log]."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class NodeSettings(Section):
+    """The section [node]; `name` is this machine's in the records, by default its host name."""
+
+    name: Annotated[str, AfterValidator(lambda name: name or socket.gethostname())] = ""

@@ -1,0 +1,38 @@
+"""Settings of the seats: the people a caller can be handed to."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sip_config.base import Section
+from sip_config.trunks import SipUri
+
+
+class SeatSettings(Section):
+    """One person's telephone; `skills` are the words a transfer may ask for."""
+
+    id: str = Field(min_length=1)
+    name: str = Field(min_length=1)
+    uri: SipUri
+    skills: tuple[str, ...] = ()
+
+
+class SeatsSettings(Section):
+    """The section [seats]: our own seat board (`direct`), or a queue of the PBX there is (`pbx`)."""
+
+    mode: Literal["direct", "pbx"] = "direct"
+    seats: tuple[SeatSettings, ...] = ()
+    ring_s: float = Field(default=20.0, ge=1, le=180)
+    max_wait_s: float = Field(default=60.0, ge=0, le=3600)
+    queue: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> SeatsSettings:
+        ids = [seat.id for seat in self.seats]
+        if twice := sorted({id_ for id_ in ids if ids.count(id_) > 1}):
+            raise ValueError(f"two seats have the id {twice[0]!r}; give each its own")
+        if self.mode == "pbx" and not self.queue.startswith(("sip:", "sips:")):
+            raise ValueError('mode "pbx" needs queue, the SIP address of the queue, e.g. sip:8000@192.0.2.10')
+        return self
