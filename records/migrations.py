@@ -1,0 +1,48 @@
+"""Brings a database to the schema this program knows, by small numbered steps.
+
+A change of the schema is: change `schema.py`, raise `LATEST`, and add the step that turns the version before
+into it. A new database gets the tables of `schema.py` at once; a step is never changed once released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Connection, inspect, select
+
+from records import RecordsError
+from records.schema import metadata, schema_version
+
+LATEST = 1
+STEPS: Mapping[int, Callable[[Connection], None]] = {}  # version -> what leads to it from the one before
+
+
+def migrate(
+    connection: Connection, *, steps: Mapping[int, Callable[[Connection], None]] = STEPS, latest: int = LATEST
+) -> None:
+    """Create or upgrade the tables within the connection's transaction.
+
+    Raises RecordsError when the database was written by a newer program, or holds another program's tables.
+    """
+    tables = inspect(connection).get_table_names()
+    if "schema_version" not in tables:
+        foreign = sorted(set(tables) & set(metadata.tables))
+        if foreign:
+            raise RecordsError(
+                f"the database has a table {foreign[0]} of another program; "
+                "give this program a database of its own"
+            )
+        metadata.create_all(connection)
+        connection.execute(schema_version.insert().values(version=latest))
+        return
+    found = connection.execute(select(schema_version.c.version)).scalar_one_or_none()
+    if found is None:
+        raise RecordsError("the database has no schema version; restore a backup or start with a new one")
+    if found > latest:
+        raise RecordsError(
+            f"the database has schema version {found}, this program knows {latest}; start the newer program"
+        )
+    for version in range(found + 1, latest + 1):
+        steps[version](connection)
+    if found < latest:
+        connection.execute(schema_version.update().values(version=latest))

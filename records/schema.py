@@ -1,0 +1,138 @@
+"""The tables. Times are ISO 8601 text in UTC (`to_iso`); `*_s` columns are seconds since the answer."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("node", String, nullable=False, server_default=""),
+    Column("caller", String, nullable=False, server_default="", index=True),
+    Column("callee", String, nullable=False, server_default=""),
+    Column("started_at", String, nullable=False, index=True),
+    Column("answered_at", String),
+    Column("ended_at", String),
+    Column("end_reason", String, nullable=False, server_default=""),
+    Column("outcome", String, nullable=False, server_default="", index=True),
+    Column("recording", String, nullable=False, server_default=""),
+    Column("ticket_id", String),
+)
+Index("calls_open", calls.c.node, sqlite_where=calls.c.ended_at.is_(None))
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("index", Integer, primary_key=True),
+    Column("who", String, nullable=False, server_default=""),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("started_s", Float, nullable=False, server_default="0"),
+    Column("ended_s", Float),
+    Column("asr_confidence", Float),
+    Column("dialog_confidence", Float),
+    Column("interrupted", Boolean, nullable=False, server_default="0"),
+    Column("heard_text", Text),
+    Column("response_gap_ms", Float),
+    Column("sources", JSON, nullable=False, server_default="[]"),
+    Column("stages_ms", JSON, nullable=False, server_default="{}"),
+)
+
+call_events = Table(
+    "call_events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at_s", Float, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("detail", JSON, nullable=False),
+)
+
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("call_id", ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("reason", String, nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("seat", String, nullable=False, server_default=""),
+    Column("outcome", String, nullable=False, server_default=""),
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("call_id", ForeignKey("calls.id", ondelete="SET NULL"), index=True),
+    Column("caller", String, nullable=False, server_default="", index=True),
+    Column("category", String, nullable=False, server_default=""),
+    Column("department", String, nullable=False, server_default=""),
+    Column("urgency", String, nullable=False, server_default="normal"),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("slots", JSON, nullable=False),
+    Column("status", String, nullable=False, server_default="filed", index=True),
+    Column("created_at", String, nullable=False, index=True),
+    Column("updated_at", String, nullable=False),
+)
+
+ticket_days = Table(
+    "ticket_days",
+    metadata,
+    Column("day", String, primary_key=True),
+    Column("last", Integer, nullable=False),
+)
+
+seats = Table(
+    "seats",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("uri", String, nullable=False),
+    Column("status", String, nullable=False, server_default="away"),
+    Column("since", String, nullable=False),
+    Column("call_id", String),
+)
+
+seat_skills = Table(
+    "seat_skills",
+    metadata,
+    Column("seat_id", ForeignKey("seats.id", ondelete="CASCADE"), primary_key=True),
+    Column("skill", String, primary_key=True),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("role", String, nullable=False),
+    Column("password_hash", String, nullable=False),
+    Column("must_change", Boolean, nullable=False, server_default="0"),
+    Column("created_at", String, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String, primary_key=True),
+    Column("user", ForeignKey("users.name", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", String, nullable=False),
+    Column("expires_at", String, nullable=False),
+)

@@ -1,0 +1,244 @@
+"""The store: the one door to the database, synchronous and safe to use from any thread.
+
+A write is committed, and on SQLite fsynced, when its method returns; within `batch()`, when the batch ends.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from records import CHINA, calls, seats, tickets, users
+from records.calls import ClosedCall
+from records.engine import Database
+from records.users import User
+
+
+def _china_now() -> datetime:
+    return datetime.now(CHINA)
+
+
+class Store:
+    """All that is durable except audio: calls, work orders, seats, accounts.
+
+    `url` is sqlite:///FILE or postgresql://…; `clock` gives the present as an aware datetime, whose date is
+    the one in work order numbers. Raises RecordsError when the database cannot be opened or is no database;
+    so does every method when it cannot be read or written.
+    """
+
+    def __init__(self, url: str, *, clock: Callable[[], datetime] = _china_now) -> None:
+        self._db = Database(url)
+        self._now = clock
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._db.close()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Commit all writes of this thread within the block at once; each of them can still fail alone."""
+        with self._db.write():
+            yield
+
+    # Calls
+
+    def save_call(self, call_id: str, **fields: Any) -> None:
+        """Add a call or change the given fields: node, caller, callee, started_at, answered_at, ended_at
+        (aware datetimes or ISO 8601), end_reason, outcome, recording, ticket_id."""
+        with self._db.write() as connection:
+            calls.save_call(connection, call_id, self._now(), fields)
+
+    def save_turn(self, call_id: str, index: int, **fields: Any) -> None:
+        """Add a turn or change the given fields; they are those of a turn in docs/interface.md."""
+        with self._db.write() as connection:
+            calls.save_turn(connection, call_id, index, self._now(), fields)
+
+    def add_event(self, call_id: str, at_s: float, kind: str, detail: Mapping[str, Any]) -> None:
+        """Add what happened `at_s` seconds after the answer; `detail` must be writable as JSON."""
+        with self._db.write() as connection:
+            calls.add_event(connection, call_id, at_s, kind, detail, self._now())
+
+    def save_transfer(
+        self, call_id: str, reason: str, summary: Mapping[str, Any], seat: str, outcome: str
+    ) -> None:
+        """Add or replace the call's transfer; `outcome` is empty while it is under way."""
+        values = {"reason": reason, "summary": dict(summary), "seat": seat, "outcome": outcome}
+        with self._db.write() as connection:
+            calls.save_transfer(connection, call_id, self._now(), values)
+
+    def calls(
+        self,
+        from_: datetime | None = None,
+        to: datetime | None = None,
+        caller: str = "",
+        q: str = "",
+        outcome: str = "",
+        page: int = 1,
+    ) -> dict[str, Any]:
+        """A page (from 1) of calls, newest first, as {"items", "total", "page"}.
+
+        `from_` <= started_at < `to`; `caller` is any part of the number; `q` is looked for in what was said.
+        An item is a call without turns, events and transfer, but with turn_count and first_words.
+        """
+        with self._db.read() as connection:
+            return calls.list_calls(
+                connection, from_=from_, to=to, caller=caller, q=q, outcome=outcome, page=page
+            )
+
+    def call(self, call_id: str) -> dict[str, Any] | None:
+        """A call with its turns, events and transfer, as in docs/interface.md; None if there is none."""
+        with self._db.read() as connection:
+            return calls.get_call(connection, call_id)
+
+    def close_unfinished(self, node: str) -> list[ClosedCall]:
+        """Close the calls a died process left open, at their last turn or event; set their seats away."""
+        with self._db.write() as connection:
+            return calls.close_unfinished(connection, node)
+
+    # Work orders
+
+    def file_ticket(
+        self,
+        key: str,
+        *,
+        call_id: str | None,
+        caller: str,
+        category: str,
+        department: str,
+        urgency: str,
+        title: str,
+        text: str,
+        slots: Mapping[str, str],
+    ) -> str:
+        """File a work order and return its number (11 digits); the same `key` gets the same number."""
+        fields = {
+            "call_id": call_id,
+            "caller": caller,
+            "category": category,
+            "department": department,
+            "urgency": urgency,
+            "title": title,
+            "text": text,
+            "slots": slots,
+        }
+        with self._db.write() as connection:
+            return tickets.file_ticket(connection, key, self._now(), fields)
+
+    def ticket(self, number: str) -> dict[str, Any] | None:
+        """A work order, None if there is none; its status is one of records.tickets.TICKET_STATUS."""
+        with self._db.read() as connection:
+            return tickets.get_ticket(connection, number)
+
+    def tickets(
+        self, status: str = "", caller: str = "", department: str = "", q: str = "", page: int = 1
+    ) -> dict[str, Any]:
+        """A page of work orders, newest first; `q` is looked for in title and text, or is a number."""
+        with self._db.read() as connection:
+            return tickets.list_tickets(
+                connection, status=status, caller=caller, department=department, q=q, page=page
+            )
+
+    def tickets_of_caller(self, caller: str, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest work orders of a telephone number; none for a withheld one."""
+        with self._db.read() as connection:
+            return tickets.tickets_of_caller(connection, caller, limit)
+
+    def update_ticket(self, number: str, **fields: Any) -> dict[str, Any]:
+        """Change category, department, urgency, title, text, slots or status; returns the work order.
+
+        Raises NotFound, ValueError.
+        """
+        with self._db.write() as connection:
+            return tickets.update_ticket(connection, number, self._now(), fields)
+
+    # Seats
+
+    def seed_seats(self, configured: Iterable[Mapping[str, Any]]) -> None:
+        """Have each seat {"id", "name", "uri", "skills", "status"}: new ones start with that status (away
+        if none is given), known ones keep their own."""
+        with self._db.write() as connection:
+            for seat in configured:
+                seats.save_seat(
+                    connection,
+                    seat["id"],
+                    seat.get("name") or seat["id"],
+                    seat["uri"],
+                    seat.get("skills", ()),
+                    self._now(),
+                    seat.get("status", "away"),
+                )
+
+    def seats(self) -> list[dict[str, Any]]:
+        """All seats as {"id", "name", "uri", "skills", "status", "since", "call_id"}."""
+        with self._db.read() as connection:
+            return seats.list_seats(connection)
+
+    def set_seat_status(self, seat_id: str, status: str, *, unless: Collection[str] = ()) -> bool:
+        """Set a seat's status, unless it is one of `unless` now (then False). Raises NotFound, ValueError."""
+        with self._db.write() as connection:
+            return seats.set_status(connection, seat_id, status, self._now(), unless=unless)
+
+    def claim_seat(self, skill: str, call_id: str, *, exclude: Collection[str] = ()) -> dict[str, Any] | None:
+        """Take a free seat for a call (free -> ringing): one with the skill first, then the longest idle.
+
+        None when no seat is free; `exclude` holds the ids of seats that this call shall not try again.
+        """
+        with self._db.write() as connection:
+            return seats.claim(connection, skill, call_id, self._now(), exclude)
+
+    def release_seat(self, seat_id: str, status: str = "free") -> None:
+        """Let go of a claimed seat. Raises NotFound, ValueError."""
+        self.set_seat_status(seat_id, status)
+
+    # Accounts
+
+    def add_user(self, name: str, role: str, password: str, *, must_change: bool = False) -> None:
+        """Add an account with the role seat, ops or admin. Raises Conflict, ValueError."""
+        hashed = users.hash_password(password)
+        with self._db.write() as connection:
+            users.add(connection, name, role, hashed, self._now(), must_change)
+
+    def users(self) -> list[dict[str, Any]]:
+        """All accounts, without passwords."""
+        with self._db.read() as connection:
+            return users.list_users(connection)
+
+    def set_password(self, name: str, password: str) -> None:
+        """Set a password and end the account's sessions. Raises NotFound, ValueError."""
+        hashed = users.hash_password(password)
+        with self._db.write() as connection:
+            users.set_password(connection, name, hashed)
+
+    def verify_user(self, name: str, password: str) -> User | None:
+        """The account, if the password is right."""
+        with self._db.read() as connection:
+            found = users.find(connection, name)
+        return users.verified(found, password)
+
+    def first_admin(self) -> str | None:
+        """On the very first start create the account admin and return its one-time password, else None."""
+        password = secrets.token_urlsafe(12)
+        hashed = users.hash_password(password)
+        with self._db.write() as connection:
+            if users.count(connection):
+                return None
+            users.add(connection, "admin", "admin", hashed, self._now(), True)
+        return password
+
+    def open_session(self, name: str, ttl_s: float) -> str:
+        """A new random token that stands for the account for `ttl_s` seconds."""
+        with self._db.write() as connection:
+            return users.open_session(connection, name, self._now(), ttl_s)
+
+    def session_user(self, token: str) -> User | None:
+        """The account a session token stands for, None if it is unknown or over."""
+        with self._db.read() as connection:
+            return users.session_user(connection, token, self._now())
+
+    def close_session(self, token: str) -> None:
+        """End a session; harmless when it is over."""
+        with self._db.write() as connection:
+            users.close_session(connection, token)

@@ -1,0 +1,109 @@
+"""Accounts and their sessions; each function works within the connection it is given.
+
+Passwords are kept as Argon2id hashes, session tokens as SHA-256 hashes: a copy of the database opens no door.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy import Connection, delete, func, select, update
+
+from records import Conflict, NotFound, to_iso
+from records.schema import sessions, users
+
+ROLES = ("seat", "ops", "admin")
+MIN_PASSWORD_LENGTH = 10
+_hasher = PasswordHasher()
+# Verified for unknown names too, so that the time taken does not tell which names exist.
+_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
+
+
+class User(NamedTuple):
+    """An account; `must_change` until the one-time password it was given has been replaced."""
+
+    name: str
+    role: str
+    must_change: bool
+
+
+def hash_password(password: str) -> str:
+    """Raises ValueError for a password that is too short."""
+    if len(password) < MIN_PASSWORD_LENGTH:
+        raise ValueError(f"the password is too short; it needs at least {MIN_PASSWORD_LENGTH} characters")
+    return _hasher.hash(password)
+
+
+def add(
+    connection: Connection, name: str, role: str, password_hash: str, now: datetime, must_change: bool
+) -> None:
+    if role not in ROLES:
+        raise ValueError(f"role {role!r} is unknown; right is one of {', '.join(ROLES)}")
+    if not name or name != name.strip():
+        raise ValueError("a user needs a name without blanks around it")
+    if connection.execute(select(users.c.name).where(users.c.name == name)).first():
+        raise Conflict(f"there is a user {name} already")
+    row = {"name": name, "role": role, "password_hash": password_hash}
+    connection.execute(users.insert().values(**row, must_change=must_change, created_at=to_iso(now)))
+
+
+def list_users(connection: Connection) -> list[dict[str, Any]]:
+    query = select(users.c.name, users.c.role, users.c.must_change, users.c.created_at).order_by(users.c.name)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def count(connection: Connection) -> int:
+    return int(connection.execute(select(func.count()).select_from(users)).scalar_one())
+
+
+def set_password(connection: Connection, name: str, password_hash: str) -> None:
+    """Also ends the user's sessions: whoever knew the old password is out."""
+    values = {"password_hash": password_hash, "must_change": False}
+    if connection.execute(update(users).where(users.c.name == name).values(values)).rowcount == 0:
+        raise NotFound(f"there is no user {name}")
+    connection.execute(delete(sessions).where(sessions.c.user == name))
+
+
+def find(connection: Connection, name: str) -> tuple[User, str] | None:
+    row = connection.execute(select(users).where(users.c.name == name)).mappings().one_or_none()
+    return (User(row["name"], row["role"], row["must_change"]), row["password_hash"]) if row else None
+
+
+def verified(found: tuple[User, str] | None, password: str) -> User | None:
+    """Check a password (tens of milliseconds by design, so outside any transaction)."""
+    try:
+        _hasher.verify(found[1] if found else _NOBODY, password)
+    except VerificationError:
+        return None
+    return found[0] if found else None
+
+
+def token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def open_session(connection: Connection, name: str, now: datetime, ttl_s: float) -> str:
+    token = secrets.token_urlsafe(32)
+    connection.execute(delete(sessions).where(sessions.c.expires_at < to_iso(now)))
+    row = {"token_hash": token_hash(token), "user": name, "created_at": to_iso(now)}
+    connection.execute(sessions.insert().values(**row, expires_at=to_iso(now + timedelta(seconds=ttl_s))))
+    return token
+
+
+def session_user(connection: Connection, token: str, now: datetime) -> User | None:
+    query = (
+        select(users.c.name, users.c.role, users.c.must_change)
+        .join(sessions, sessions.c.user == users.c.name)
+        .where(sessions.c.token_hash == token_hash(token), sessions.c.expires_at >= to_iso(now))
+    )
+    row = connection.execute(query).one_or_none()
+    return User(*row) if row else None
+
+
+def close_session(connection: Connection, token: str) -> None:
+    connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash(token)))
