@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections import Counter
 from pathlib import Path
@@ -31,6 +32,7 @@ ADDRESS = re.compile(r"[\u4e00-\u9fff]{2}(?:路|街|大道)\d+号")
 NOT_KNOWN = re.compile("无人机|航拍|出口退税|航天|卫星|专利|赌博|彩票|外星")
 
 
+@functools.cache
 def _files() -> dict[str, dict[str, Any]]:
     paths = sorted(KNOWLEDGE.glob("*.yaml"))
     return {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in paths}
