@@ -1,0 +1,191 @@
+"""Downloads speech models from their publishers: resumed, checked, unpacked safely, put in place whole."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from asr import ModelError
+from asr.catalog import KnownModel
+from asr.vosk_model import check_model
+from hotline.errors import HotlineError, UsageError
+
+SOURCE_FILE = "source.json"  # beside the model: where it came from and what its checksum was
+Progress = Callable[[int, int], None]  # bytes so far, bytes in all (0: not known)
+
+_ATTEMPTS = 5
+_TIMEOUT = httpx.Timeout(30.0, connect=15.0)
+_UNPACKED_TIMES = 20  # a zip that grows by more than this is no model
+
+
+class _Interrupted(Exception):
+    """The transfer broke off; what has come so far is kept."""
+
+
+def get_model(
+    model: KnownModel,
+    models_dir: Path,
+    progress: Progress,
+    *,
+    pause: Callable[[float], None] = time.sleep,
+) -> Path:
+    """Download `model` into models_dir/NAME and return that folder; at once if it is there already.
+
+    A transfer that breaks off is resumed, in this run or the next; `pause` waits between attempts (seconds).
+    Raises HotlineError.
+    """
+    target = models_dir / model.name
+    if (target / SOURCE_FILE).is_file():
+        return target
+    if target.exists():
+        raise UsageError(
+            f"{target} is in the way and did not come from `hotline models get`; move it elsewhere"
+        )
+    work = models_dir / ".download"
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        with _alone(work / f"{model.name}.lock"):
+            archive = work / f"{model.name}.zip.part"
+            _download(model, archive, progress, pause)
+            checksum = _check(model, archive)
+            _unpack(model, archive, work / model.name, checksum)
+            os.replace(work / model.name, target)
+            archive.unlink()
+    except OSError as error:
+        raise HotlineError(f"{error.filename or models_dir}: {error.strerror or error}") from error
+    return target
+
+
+def source_of(folder: Path) -> dict[str, str]:
+    """Where a downloaded model came from ("url", "sha256"); empty for one put there by hand."""
+    try:
+        found: dict[str, str] = json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise HotlineError("another `hotline models get` is downloading this model") from None
+        yield
+
+
+def _download(model: KnownModel, archive: Path, progress: Progress, pause: Callable[[float], None]) -> None:
+    host = urlsplit(model.url).hostname
+    for attempt in range(1, _ATTEMPTS + 1):
+        before = archive.stat().st_size if archive.exists() else 0
+        try:
+            _transfer(model, archive, progress)
+            return
+        except (httpx.TransportError, _Interrupted) as error:
+            moved = archive.exists() and archive.stat().st_size > before
+            if attempt == _ATTEMPTS or (isinstance(error, httpx.ConnectError) and not moved):
+                raise HotlineError(
+                    f"cannot download from {host} ({error}); check the network and run the command again:"
+                    f" it goes on where it stopped. Or unzip {model.url} and set asr.model to the folder"
+                ) from error
+            pause(min(2.0**attempt, 20))
+
+
+def _transfer(model: KnownModel, archive: Path, progress: Progress) -> None:
+    """One request, for what is missing."""
+    have = archive.stat().st_size if archive.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with httpx.stream("GET", model.url, headers=headers, timeout=_TIMEOUT, follow_redirects=True) as reply:
+        if reply.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and have:
+            if reply.headers.get("content-range", "").rpartition("/")[2] == str(have):
+                return  # it was whole already
+            archive.unlink()
+            raise _Interrupted("the server has another file than the one begun")
+        if reply.status_code == httpx.codes.OK:
+            have = 0  # no ranges here, or a fresh start
+        elif reply.status_code != httpx.codes.PARTIAL_CONTENT:
+            raise _refused(model, reply.status_code)
+        elif reply.headers.get("content-range", "").startswith(f"bytes {have}-") is False:
+            archive.unlink(missing_ok=True)
+            raise _Interrupted("the server sent another part than was asked for")
+        length = int(reply.headers.get("content-length", 0))
+        total = have + length if length else model.size_bytes
+        _room_for(archive, 3 * (total - have))
+        with archive.open("ab" if have else "wb") as file:
+            for block in reply.iter_raw(1 << 18):
+                file.write(block)
+                have += len(block)
+                progress(have, total)
+    if total and have < total:
+        raise _Interrupted(f"the connection ended after {have} of {total} bytes")
+
+
+def _refused(model: KnownModel, status: int) -> Exception:
+    if status >= 500 or status == httpx.codes.TOO_MANY_REQUESTS:
+        return _Interrupted(f"the server answers {status}")
+    return HotlineError(f"{model.url}: the server answers {status}; the publisher may have moved the model")
+
+
+def _room_for(archive: Path, needed: int) -> None:
+    free = shutil.disk_usage(archive.parent).free
+    if free < needed:
+        raise HotlineError(
+            f"{archive.parent}: {needed >> 20} MB are needed and {free >> 20} MB are free; make room first"
+        )
+
+
+def _check(model: KnownModel, archive: Path) -> str:
+    """The archive's SHA-256, after comparing it with the one known, if one is."""
+    digest = hashlib.sha256()
+    with archive.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    found = digest.hexdigest()
+    if model.sha256 and found != model.sha256:
+        archive.unlink()
+        raise HotlineError(
+            f"{model.url}: wrong checksum (sha256 {found}, expected {model.sha256}); the download was thrown"
+            " away, run the command again"
+        )
+    return found
+
+
+def _unpack(model: KnownModel, archive: Path, folder: Path, checksum: str) -> None:
+    """Unzip the model into `folder`, prove that it loads, and note where it came from."""
+    raw = folder.with_name(f"{folder.name}.unzipped")
+    for stale in (raw, folder):
+        shutil.rmtree(stale, ignore_errors=True)
+    try:
+        with zipfile.ZipFile(archive) as contents:
+            _refuse_tricks(model, contents, archive.stat().st_size)
+            contents.extractall(raw)  # checks every member's CRC
+        check_model(raw / model.folder)
+    except (zipfile.BadZipFile, EOFError, ModelError) as error:
+        archive.unlink()
+        shutil.rmtree(raw, ignore_errors=True)
+        raise HotlineError(f"{model.url}: not a sound model archive ({error})") from error
+    os.replace(raw / model.folder, folder)
+    shutil.rmtree(raw)
+    note = {"url": model.url, "sha256": checksum, "verified": "checksum" if model.sha256 else "contents"}
+    (folder / SOURCE_FILE).write_text(json.dumps(note, indent=1), encoding="utf-8")
+
+
+def _refuse_tricks(model: KnownModel, contents: zipfile.ZipFile, size: int) -> None:
+    for name in contents.namelist():
+        parts = name.replace("\\", "/").split("/")
+        if name.startswith(("/", "\\")) or ".." in parts or parts[0] != model.folder:
+            raise zipfile.BadZipFile(f"it holds {name!r}, outside of {model.folder}/")
+    if sum(item.file_size for item in contents.infolist()) > _UNPACKED_TIMES * size:
+        raise zipfile.BadZipFile(f"it unpacks to over {_UNPACKED_TIMES} times its size")
