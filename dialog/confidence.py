@@ -1,0 +1,21 @@
+"""How sure the dialog is of an answer: one pure function, so that a threshold means the same everywhere."""
+
+from __future__ import annotations
+
+CLEAR_MARGIN = 0.15  # a lead over the runner-up from which on the choice counts as clear
+CLEAR_ASR = 0.8  # from this ASR confidence on the words count as heard
+
+
+def confidence(asr: float, retrieval: float, margin: float, misses: int) -> float:
+    """How sure an answer is, 0..1.
+
+    `asr`: the recogniser's confidence, 0..1. Half of its lack counts: retrieval has already seen through
+    homophones, so doubtful words that fit a passage well are better than their confidence says.
+    `retrieval`: score of the passage, 0..1; it carries the result.
+    `margin`: its lead over the best passage other than itself, 0..1; no lead at all costs 15 %.
+    `misses`: how often in a row the caller was not understood; each costs 10 %, because a caller who has
+    to repeat is better off with a person.
+    """
+    heard = 0.5 + 0.5 * min(asr / CLEAR_ASR, 1.0)
+    chosen = 0.85 + 0.15 * min(max(margin, 0.0) / CLEAR_MARGIN, 1.0)
+    return max(0.0, min(1.0, retrieval * heard * chosen * 0.9**misses))

@@ -1,0 +1,188 @@
+"""What a caller wants of the call itself, whatever else is going on: a person, a repetition, an end.
+
+These must work every time, so they need no search and no model: a phrase matches by its characters or by its
+sound, with fillers around it. They must not fire inside a question (消防许可怎么办 is no fire): a `WHOLE`
+phrase must be all that was said, an `INSIDE` phrase may stand in a longer sentence, and yes, no and goodbye
+are sentences made of nothing but such words.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from dialog.words import clean, find_sounds, sounds, strip_fillers
+
+
+class Intent(Enum):
+    """What a caller wants of the call itself."""
+
+    FIRE = "fire"
+    MEDICAL = "medical"
+    POLICE = "police"
+    GAS_LEAK = "gas_leak"
+    SUICIDE = "suicide"
+    HUMAN = "human"
+    REPEAT = "repeat"
+    SLOWER = "slower"
+    GOODBYE = "goodbye"
+    YES = "yes"
+    NO = "no"
+    PROGRESS = "progress"
+    COMPLAINT = "complaint"
+    HELLO = "hello"
+
+
+EMERGENCIES = frozenset({Intent.FIRE, Intent.MEDICAL, Intent.POLICE, Intent.GAS_LEAK, Intent.SUICIDE})
+SHORT_CHARS = 10  # up to this length a phrase of three syllables may match by sound alone
+
+# Checked in this order; the first that matches is meant.
+_INSIDE = (
+    (Intent.SUICIDE, "不想活了 不想活 活不下去 轻生 想自杀 要自杀 有人自杀 想死了 死了算了"),
+    (Intent.SUICIDE, "要跳楼 想跳楼 跳楼了 要跳河 想跳河 割腕"),
+    (Intent.GAS_LEAK, "燃气泄漏 煤气泄漏 天然气泄漏 燃气漏了 煤气漏了 天然气漏了 漏煤气 煤气中毒"),
+    (Intent.GAS_LEAK, "闻到煤气味 闻到燃气味 闻到天然气"),
+    (Intent.FIRE, "着火了 起火了 失火了 着大火 着火啦 发生火灾 房子烧起来 烧起来了"),
+    (Intent.MEDICAL, "晕倒 昏倒 昏过去 昏迷了 没有呼吸 没呼吸 不省人事 心脏病发作 心梗发作"),
+    (Intent.MEDICAL, "叫救护车 要救护车 流血不止 大出血 快死了 喘不上气 被车撞了 需要急救 心跳停了"),
+    (Intent.POLICE, "杀人了 有人杀人 要杀人 抢劫了 被抢劫 有人抢劫 正在抢劫 持刀 拿刀砍 拿着刀"),
+    (Intent.POLICE, "被绑架 有人打我 被人打了 打起来了 打群架 被人跟踪 入室盗窃 有小偷进"),
+    (Intent.HUMAN, "转人工 转到人工 人工服务 人工客服 人工坐席 接人工 找人工 要人工 找个人 换个人"),
+    (Intent.HUMAN, "接线员 转接坐席 转坐席 找真人 真人服务 跟人说 叫个人 找你们领导 换人来接"),
+    (Intent.HUMAN, "不想跟机器 不跟机器 不要机器人"),
+    (Intent.REPEAT, "再说一遍 再讲一遍 再说一次 重复一遍 重复一下 没听清 没听见 没听到 没听明白"),
+    (Intent.REPEAT, "听不清 没有听清 没有听见"),
+    (Intent.SLOWER, "说慢一点 说慢点 讲慢一点 讲慢点 慢一点说 慢点说 说话慢 讲话慢 说得太快 说太快"),
+    (Intent.SLOWER, "语速慢 语速太快 讲太快 讲得太快"),
+    (Intent.PROGRESS, "工单进度 工单处理 工单办 工单到哪 查工单 查一下工单 我的工单 查询工单"),
+    (Intent.PROGRESS, "工单编号 工单号 处理得怎么样了 投诉有没有结果 我投诉的事"),
+    (Intent.PROGRESS, "上次投诉的 上次反映的 投诉的那件事 反映的那件事 投诉的事情到现在 反映的问题到现在"),
+    (Intent.COMPLAINT, "要投诉 想投诉 投诉一下 要反映 想反映 反映一下 反映个 反映一个 要举报 想举报"),
+    (Intent.COMPLAINT, "举报一下 要报修 想报修 报修一下 登记一个问题 帮我登记 提个建议 我要求助"),
+)
+_WHOLE = (
+    (Intent.FIRE, "着火 失火 起火 火警 救火 火灾 报火警"),
+    (Intent.MEDICAL, "急救 救命 救护车"),
+    (Intent.POLICE, "报警 我要报警 杀人 抢劫"),
+    (Intent.SUICIDE, "自杀 想死 我想死 跳楼"),
+    (Intent.HUMAN, "人工 人工吧 真人 坐席 转接 客服 找人 换人 我要人工"),
+    (Intent.REPEAT, "什么 啥 再说 再来一遍 什么意思 重复 你说什么 刚才说什么 你刚才说什么"),
+    (Intent.SLOWER, "慢一点 慢点 慢些 太快了 请慢一点 再慢一点"),
+    (Intent.COMPLAINT, "投诉 举报 报修 反映 反映问题 投诉举报 我有个问题要反映 求助"),
+    (Intent.PROGRESS, "工单 查进度 查询进度 进度 工单查询 进度查询"),
+    (Intent.HELLO, "喂 喂喂 你好 您好 你好你好 喂你好 喂您好 在吗 你在吗 在不在 有人吗"),
+    (Intent.HELLO, "听得见吗 听得到吗 能听到吗 能听见吗"),
+)
+# Sentences made of nothing but these are a yes, a no, or an end.
+_PARTS: tuple[tuple[Intent | None, str], ...] = (
+    (Intent.YES, "对 是 嗯 好 行 要 有 可以 没错 正确 确认 没问题 都对 全对 是的 对的 好的 有的 要的 可以的"),
+    (Intent.YES, "是这样 是这样的 没有错 登记吧 需要 还有 知道了 明白了 清楚了 就这么登记 就这样登记"),
+    (
+        Intent.NO,
+        "不 不对 不是 不是的 错了 不正确 不行 不可以 不好 不要 有错 说错了 记错了 写错了 弄错了 错的",
+    ),
+    (Intent.GOODBYE, "再见 拜拜 没有了 没了 没有 没别的了 没有别的了 没有其他的了 没有其他问题了 没事了"),
+    (
+        Intent.GOODBYE,
+        "没有问题了 没问题了 不用了 不用 不需要了 不需要 挂了 这样 先这样 就这样 就先这样 没啥了",
+    ),
+    (Intent.GOODBYE, "没什么了 暂时没有 谢谢 多谢 感谢 谢谢你的帮助 麻烦你了 麻烦您了"),
+    (None, "那 了 吧 啊 呀 我 呢 哦 就 你 您 都 的"),
+)
+_DECLINES = ("没有了", "没了", "没有", "不用了", "不用", "不需要了", "不需要")
+
+_FAREWELLS = ("再见", "拜拜", "挂了")
+
+# A sentence with one of these asks about rules, happened long ago or is denied: no emergency, no order.
+_DENIED = {intent: re.compile(
+    "打不着|点不着|许可|办理|手续|补贴|理赔|赔偿|保险|医保|报销|培训|考证|证书|条例|规定|标准|备案|验收|检查|"
+    "演练|隐患|去年|上个月|上周|以前|之前|曾经|没有着火|没着火|避免|防止|预防|怎么申请|告诫书|灭火器|怎么查|"
+    "案子|立案"
+) for intent in EMERGENCIES} | {
+    Intent.HUMAN: re.compile(
+        "人工(智能|湖|费|流产|授精|耳蜗|关节|晶体|增雨)|(不用|不要|不|别)转人工|人来?(修|维修|看看|处理|清理)"
+    ),
+    Intent.COMPLAINT: re.compile("(不想|不要|不|怎么|哪里|去哪|哪)投诉|投诉(电话|到哪)|怎么举报|举报电话"),
+}  # fmt: skip
+_QUESTION = re.compile("怎么|如何|吗$|什么|哪|多少|多久|几|能不能|可不可以|要不要|是不是|有没有|咋")
+
+
+def _compile(
+    table: tuple[tuple[Intent, str], ...],
+) -> list[tuple[Intent, str, tuple[str, ...]]]:
+    return [(intent, phrase, sounds(phrase)) for intent, phrases in table for phrase in phrases.split()]
+
+
+_INSIDE_SOUNDS = _compile(_INSIDE)
+_WHOLE_SOUNDS = _compile(_WHOLE)
+_PART_SOUNDS = sorted(
+    ((part, sounds(part), intent) for intent, parts in _PARTS for part in parts.split()),
+    key=lambda entry: -len(entry[0]),
+)
+
+
+def control_intent(text: str) -> Intent | None:
+    """What `text` wants of the call itself, or None where it is about a matter."""
+    whole = clean(text)
+    if not whole:
+        return None
+    core = strip_fillers(whole)
+    for intent, phrase, sound in _WHOLE_SOUNDS:
+        if phrase in (whole, core) or (len(phrase) > 1 and sound in (sounds(whole), sounds(core))):
+            return intent
+    kinds = [intent for _, intent in _parts(whole) if intent]
+    for intent in (Intent.NO, Intent.GOODBYE, Intent.YES):
+        if intent in kinds:
+            return intent
+    heard = sounds(whole)
+    for intent, phrase, sound in _INSIDE_SOUNDS:
+        # Three syllables alone say little in a long sentence (搭起来了 is no 打起来了).
+        telling = len(phrase) >= 4 or (len(phrase) == 3 and len(whole) <= SHORT_CHARS)
+        if (phrase in whole or (telling and find_sounds(sound, heard) >= 0)) and not _denied(intent, whole):
+            return intent
+    return None
+
+
+def polarity(text: str) -> bool | None:
+    """Whether `text` is a yes or a no to what was just asked; None where it is neither or says more.
+
+    没有 and 不用了 are a no here, though they are a goodbye after 还有什么可以帮您.
+    """
+    for part, intent in _parts(clean(text)):
+        if intent is Intent.YES:
+            return True
+        if intent is Intent.NO or part in _DECLINES:
+            return False
+    return None
+
+
+def is_farewell(text: str) -> bool:
+    """Whether `text` ends the call whatever was asked before; 谢谢 or 没有 depend on the question."""
+    return any(part in _FAREWELLS for part, _ in _parts(clean(text)))
+
+
+def is_question(text: str) -> bool:
+    """Whether `text` asks something, as far as its words show."""
+    return bool(_QUESTION.search(clean(text)))
+
+
+def _parts(text: str) -> list[tuple[str, Intent | None]]:
+    """`text` cut into yes, no, goodbye and empty words; nothing where there is any other word in it."""
+    heard = sounds(text)
+    parts: list[tuple[str, Intent | None]] = []
+    at = 0
+    while at < len(text):
+        for part, sound, intent in _PART_SOUNDS:
+            end = at + len(part)
+            if text[at:end] == part or (len(part) > 1 and heard[at:end] == sound):
+                parts.append((part, intent))
+                at = end
+                break
+        else:
+            return []
+    return parts
+
+
+def _denied(intent: Intent, text: str) -> bool:
+    denial = _DENIED.get(intent)
+    return bool(denial and denial.search(text))

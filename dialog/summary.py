@@ -1,0 +1,98 @@
+"""What a seat is told before saying hello: assembled from the slots and the turns, without a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from dialog import CallContext, Message, Summary
+from dialog.intake import SLOTS, Intake
+from dialog.intents import control_intent
+from dialog.places import Taxonomy
+from dialog.words import clean, strip_fillers
+
+SPOKEN_CHARS = 52  # about 12 s of speech at the pace of a seat's whisper
+_ANGRY = re.compile(
+    "气死|太差|什么态度|没人管|推来推去|踢皮球|骗|垃圾服务|曝光|忍无可忍|受不了|打了.{1,3}次|到现在都?没"
+)
+_WORRIED = re.compile("着急|急死|赶紧|马上|尽快|害怕|担心|危险|求求|怎么办啊|救")
+_NAMES = {"matter": "具体情况", "place": "地点", "time": "时间", "name": "称呼", "contact": "联系方式"}
+
+
+def build_summary(
+    call: CallContext,
+    history: Sequence[Message],
+    taxonomy: Taxonomy,
+    *,
+    intake: Intake | None = None,
+    answered: Sequence[str] = (),
+    unanswered: str = "",
+    filed: Sequence[str] = (),
+) -> Summary:
+    """The call so far.
+
+    `answered` are the questions that got an answer, `unanswered` the one that got none, `filed` the numbers
+    of the work orders filed in this call.
+    """
+    request = (intake.matter if intake else "") or unanswered or last_request(history)
+    category = taxonomy.find(request) if request else None
+    open_points = [f"未答复：{strip_fillers(unanswered)}"] if unanswered else []
+    if intake:
+        missing = [_NAMES[slot] for slot in SLOTS if not getattr(intake, slot) and slot not in intake.done]
+        open_points.append("工单未提交" + (f"，缺{'、'.join(missing)}" if missing else "，待确认"))
+    name = intake.name if intake else ""
+    number = (intake.contact if intake else "") or call.caller
+    return Summary(
+        caller=f"{name}（{number}）" if name and number else name or number,
+        request=strip_fillers(request),
+        place=intake.place if intake else "",
+        time=intake.time if intake else "",
+        category=category.category if category else "",
+        department=category.department if category else "",
+        answered=(*answered, *(f"已登记工单{number}" for number in filed)),
+        open_points=tuple(open_points),
+        mood=mood(history),
+    )
+
+
+def last_request(history: Sequence[Message]) -> str:
+    """The caller's last words that were about a matter, "" where there were none."""
+    for message in reversed(history):
+        about_a_matter = message.who == "caller" and len(clean(message.text)) > 2
+        if about_a_matter and control_intent(message.text) is None:
+            return message.text
+    return ""
+
+
+def mood(history: Sequence[Message]) -> str:
+    """How the caller sounds, as far as words show: 不满, 着急 or 平静."""
+    said = "，".join(message.text for message in history if message.who == "caller")
+    if _ANGRY.search(said):
+        return "不满"
+    return "着急" if _WORRIED.search(said) else "平静"
+
+
+def spoken_summary(summary: Summary) -> str:
+    """What is whispered to a seat before it takes the call: at most 12 s of speech."""
+    name = summary.caller.split("（")[0]
+    is_name = bool(re.fullmatch("[一-鿿]{1,4}", name))
+    who = (f"来电人姓{name}" if len(name) == 1 else f"来电人{name}") if is_name else "来电人"
+    parts = [f"{who}，诉求是{_short(summary.request, 24)}" if summary.request else f"{who}要求人工服务"]
+    if summary.place:
+        parts.append(f"地点{_short(summary.place, 12)}")
+    if summary.open_points and summary.open_points[0].startswith("未答复"):
+        parts.append("知识库没有答案")
+    elif summary.answered:
+        parts.append("前面的问题已答复")
+    if summary.mood in ("不满", "着急"):
+        parts.append(f"情绪{summary.mood}")
+    text = ""
+    for part in parts:
+        if len(text) + len(part) + 1 <= SPOKEN_CHARS:
+            text += ("，" if text else "") + part
+    return text + "。"
+
+
+def _short(text: str, chars: int) -> str:
+    text = text.rstrip("。？，！")
+    return text if len(text) <= chars else text[: chars - 1] + "等"
