@@ -183,10 +183,25 @@ def _fit(query: _Phrase, phrase: _Phrase) -> float:
 
 def _same_thing(query: _Phrase, phrase: _Phrase) -> bool:
     """Whether the first document, fee or office in the query (公交卡) is the phrase's too (not 社保卡)."""
-    for i in range(1, len(query.text)):
-        if query.text[i] in _THINGS and query.text[i - 1] not in _COMMON:
-            return query.sounds[i - 1 : i + 1] in set(pairwise(phrase.sounds))
-    return True
+    i = next((i for i in range(1, len(query.text)) if _names_thing(query.text, i)), None)
+    if i is None:
+        return True
+    before = _telling(query, i - 2)
+    for k in range(1, len(phrase.sounds)):
+        if phrase.sounds[k - 1 : k + 1] == query.sounds[i - 1 : i + 1]:
+            other = _telling(phrase, k - 2)
+            if not before or not other or before == other:
+                return True
+    return False
+
+
+def _names_thing(text: str, i: int) -> bool:
+    return text[i] in _THINGS and text[i - 1] not in _COMMON
+
+
+def _telling(phrase: _Phrase, i: int) -> str:
+    """The sound at `i`, "" where there is none or its character says nothing."""
+    return phrase.sounds[i] if i >= 0 and phrase.text[i] not in _COMMON else ""
 
 
 def _calibrated(raw: float) -> float:

@@ -19,6 +19,10 @@ _TAIL = re.compile(
     r"号|院|楼下|楼|单元|室|东门|西门|南门|北门|门口|门前|大门|路口|交叉口|附近|旁边|对面|楼下|后面|前面|里面|这边|边上|"
     r"东侧|西侧|南侧|北侧|的)+"
 )
+# That something is broken, missing or unbearable, whatever it is.
+_TROUBLE = re.compile(
+    "坏了|不亮|没人管|管不管|漏水|堵了|停了|断了|没有水|没水|没电|受不了|太吵|好吵|很臭|太脏|倒了|失灵"
+)
 _TAIL_END = re.compile(r"(?:的|这边)+$")
 _LEAD = re.compile("^(?:地址|地点|位置|地方|家里|我家|我们家)?(?:就)?(?:是|在|叫|住在|位于)+")
 
@@ -111,7 +115,8 @@ class Taxonomy:
     def is_problem(self, text: str) -> bool:
         """Whether `text` reports that something is wrong, though nobody said 投诉."""
         text = clean(text)
-        return any(says(text, word) for category in self._categories for word in category.problem)
+        named = any(says(text, word) for category in self._categories for word in category.problem)
+        return named or (self.find(text) is not None and bool(_TROUBLE.search(text)))
 
     def urgency(self, text: str) -> Literal["normal", "urgent"]:
         """Whether a work order about `text` can wait; real emergencies never become one."""

@@ -9,7 +9,7 @@ from dialog import CallContext, Message, Summary
 from dialog.intake import SLOTS, Intake
 from dialog.intents import control_intent
 from dialog.places import Taxonomy
-from dialog.words import clean, strip_fillers
+from dialog.words import strip_fillers
 
 SPOKEN_CHARS = 52  # about 12 s of speech at the pace of a seat's whisper
 _ANGRY = re.compile(
@@ -58,7 +58,7 @@ def build_summary(
 def last_request(history: Sequence[Message]) -> str:
     """The caller's last words that were about a matter, "" where there were none."""
     for message in reversed(history):
-        about_a_matter = message.who == "caller" and len(clean(message.text)) > 2
+        about_a_matter = message.who == "caller" and len(strip_fillers(message.text)) > 2
         if about_a_matter and control_intent(message.text) is None:
             return message.text
     return ""
@@ -77,7 +77,7 @@ def spoken_summary(summary: Summary) -> str:
     name = summary.caller.split("（")[0]
     is_name = bool(re.fullmatch("[一-鿿]{1,4}", name))
     who = (f"来电人姓{name}" if len(name) == 1 else f"来电人{name}") if is_name else "来电人"
-    parts = [f"{who}，诉求是{_short(summary.request, 24)}" if summary.request else f"{who}要求人工服务"]
+    parts = [f"{who}，诉求是{_short(summary.request, 24)}" if summary.request else f"{who}需要人工服务"]
     if summary.place:
         parts.append(f"地点{_short(summary.place, 12)}")
     if summary.open_points and summary.open_points[0].startswith("未答复"):
