@@ -10,7 +10,7 @@ import asyncio
 import ctypes
 import math
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,7 @@ class EspeakVoice:
         self.name = f"espeak:cmn-latn-pinyin+{variant}"
         self.sample_rate = _thread.submit(_prepare, variant).result()
 
-    async def speak(self, text: str, *, rate: float = 1.0) -> AsyncIterator[bytes]:
+    async def speak(self, text: str, *, rate: float = 1.0) -> AsyncGenerator[bytes, None]:
         """Yield mono s16le at `sample_rate` in chunks of 0.1 s, phrase by phrase. Raises VoiceFailed."""
         loop = asyncio.get_running_loop()
         for phrase in await loop.run_in_executor(_thread, lambda: phrases(spoken(text))):
