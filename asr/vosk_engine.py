@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,7 @@ class VoskRecognizer:
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="asr")
 
-    async def transcribe(self, audio: AsyncIterator[bytes]) -> AsyncIterator[Transcript]:
+    async def transcribe(self, audio: AsyncIterator[bytes]) -> AsyncGenerator[Transcript, None]:
         """Yield partials while `audio` (mono s16le, chunks of any size) runs, and one final when it ends.
 
         Partials come when the words change. Raises EngineFailed. Closing or cancelling stops the work within

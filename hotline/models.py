@@ -15,11 +15,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import rich.progress
+from rich.table import Table
 
 from asr import ModelError
-from asr.catalog import KnownModel
+from asr.catalog import KNOWN, KnownModel
 from asr.vosk_model import check_model
+from hotline.console import err, out
 from hotline.errors import HotlineError, UsageError
+from hotline.sections import AsrSettings
 
 SOURCE_FILE = "source.json"  # beside the model: where it came from and what its checksum was
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all (0: not known)
@@ -189,3 +193,37 @@ def _refuse_tricks(model: KnownModel, contents: zipfile.ZipFile, size: int) -> N
             raise zipfile.BadZipFile(f"it holds {name!r}, outside of {model.folder}/")
     if sum(item.file_size for item in contents.infolist()) > _UNPACKED_TIMES * size:
         raise zipfile.BadZipFile(f"it unpacks to over {_UNPACKED_TIMES} times its size")
+
+
+def get_with_progress(name: str, models_dir: Path) -> Path:
+    """Download the known model `name`, showing a progress bar on stderr. Raises HotlineError."""
+    model = KNOWN.get(name)
+    if model is None:
+        raise UsageError(f"no model {name!r} is known; there are {', '.join(KNOWN)}")
+    bar = rich.progress.Progress(
+        "{task.description}",
+        rich.progress.BarColumn(),
+        rich.progress.DownloadColumn(),
+        rich.progress.TransferSpeedColumn(),
+        rich.progress.TimeRemainingColumn(),
+        console=err,
+    )
+    with bar:
+        task = bar.add_task(model.name, total=model.size_bytes or None)
+        return get_model(
+            model, models_dir, lambda done, total: bar.update(task, completed=done, total=total or None)
+        )
+
+
+def print_models(settings: AsrSettings) -> None:
+    """List the known models, which of them are here, and which one is set."""
+    table = Table("", "model", "size", "here", "about", box=None, pad_edge=False)
+    rows = [("builtin", "8 MB", "yes", "in the program; synthetic voices only, useless for people")]
+    for model in KNOWN.values():
+        here = "yes" if (settings.models_dir / model.name).is_dir() else "no"
+        rows.append((model.name, model.size_text, here, model.about))
+    for name, size, here, about in rows:
+        table.add_row("*" if name == settings.model else "", name, size, here, about)
+    if settings.model not in {row[0] for row in rows}:
+        table.add_row("*", settings.model, "", "", "set in asr.model")
+    out.print(table)

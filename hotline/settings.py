@@ -210,7 +210,7 @@ def _siblings(loc: list[str]) -> list[str]:
 
 
 def _meant(name: str, candidates: list[str]) -> str:
-    close = difflib.get_close_matches(name, candidates, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name, candidates, n=1, cutoff=0.7)
     if close:
         return f" did you mean {close[0]}?"
     return " hotline.example.toml lists them all"

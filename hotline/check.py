@@ -1,0 +1,271 @@
+"""`hotline check`: whether what a deployment needs is there, and what to do where it is not."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rich.table import Table
+from rich.text import Text
+
+import dialog
+from asr import AsrError
+from asr.vosk_model import BUILTIN_WARNING
+from hotline.console import out
+from hotline.errors import UsageError
+from hotline.settings import Settings
+
+if TYPE_CHECKING:
+    from dialog.knowledge import Passage
+
+State = Literal["ok", "warn", "fail"]
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+_LOW_DISK_BYTES = 5 << 30  # about 90 hours of recordings
+_NO_DISK_BYTES = 200 << 20
+_FEW_LEGS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at; `remedy` says what to do unless the state is ok."""
+
+    what: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+def run_checks(settings: Settings) -> int:
+    """Print one line per thing a deployment needs; 1 if any of them fails, else 0."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "what", "found", "what to do"):
+        table.add_column(title, overflow="fold")
+    worst = 0
+    for finding in findings(settings):
+        table.add_row(
+            Text(finding.state, _COLOURS[finding.state]), finding.what, finding.detail, finding.remedy
+        )
+        worst |= finding.state == "fail"
+    out.print(table)
+    return int(worst)
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Look at everything, one after the other; nothing here raises for what is merely absent."""
+    yield _sip_ports(settings)
+    yield _rtp_ports(settings)
+    yield _desk_port(settings)
+    yield _pjsua2()
+    yield _recogniser(settings)
+    yield _voice(settings)
+    yield _llm(settings)
+    yield _knowledge(settings)
+    yield _database(settings)
+    yield _recordings(settings)
+    yield _seats(settings)
+
+
+def load_knowledge(where: str) -> list[Passage]:
+    """The passages that dialog.knowledge names: the sample, a folder or a file. Raises UsageError."""
+    from dialog.knowledge import KnowledgeError, load_passages
+
+    try:
+        return load_passages(SAMPLE_KNOWLEDGE if where == "sample" else Path(where).expanduser())
+    except KnowledgeError as error:
+        raise UsageError(f"dialog.knowledge: {error}") from error
+
+
+SAMPLE_KNOWLEDGE = Path(dialog.__file__).parent / "knowledge"
+
+
+def _taken(kind: socket.SocketKind, host: str, port: int) -> str:
+    """Why `port` cannot be had, "" if it can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
+
+
+def _sip_ports(settings: Settings) -> Finding:
+    sip = settings.sip
+    kinds = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
+    where = f"{sip.host}:{sip.port} ({', '.join(sip.transports)})"
+    for transport in sip.transports:
+        if reason := _taken(kinds[transport], sip.host, sip.port):
+            remedy = "stop what holds it (the agent itself?), or set sip.host or sip.port"
+            return Finding("SIP port", "fail", f"{where}, {transport}: {reason}", remedy)
+    return Finding("SIP port", "ok", f"{where} free")
+
+
+def _rtp_ports(settings: Settings) -> Finding:
+    ports = settings.sip.rtp_ports
+    wanted = range(ports.first, ports.last + 1, 2)  # the odd ones beside them are for RTCP
+    free = sum(not _taken(socket.SOCK_DGRAM, settings.sip.host, port) for port in wanted)
+    detail = f"{ports}: {free} of {len(wanted)} pairs free"
+    if free == len(wanted):
+        return Finding("RTP ports", "ok", detail)
+    state: State = "warn" if free * 2 > len(wanted) else "fail"
+    return Finding("RTP ports", state, detail, "set sip.rtp_ports to a range nothing else uses")
+
+
+def _desk_port(settings: Settings) -> Finding:
+    desk = settings.desk
+    if reason := _taken(socket.SOCK_STREAM, desk.host, desk.port):
+        remedy = "stop what holds it (the agent itself?), or set desk.host or desk.port"
+        return Finding("web desk port", "fail", f"{desk.host}:{desk.port}: {reason}", remedy)
+    return Finding("web desk port", "ok", f"{desk.host}:{desk.port} free")
+
+
+def _pjsua2() -> Finding:
+    try:
+        from voice.sip import build_info, default_max_calls
+    except ImportError as error:
+        return Finding("pjsua2", "fail", f"cannot be loaded: {error}", "install the package pjsua2-python")
+    build = build_info()
+    calls = default_max_calls(build.max_legs)
+    detail = f"pjproject {build.version}, {build.max_legs} call legs: {calls} calls that can be transferred"
+    if build.max_legs < _FEW_LEGS:
+        remedy = "enough to try it out; real use needs a pjsua2 module compiled with a larger PJSUA_MAX_CALLS"
+        return Finding("pjsua2", "warn", detail, remedy)
+    return Finding("pjsua2", "ok", detail)
+
+
+def _recogniser(settings: Settings) -> Finding:
+    from asr.catalog import resolve_model
+    from asr.vosk_model import load_model
+
+    started = time.perf_counter()
+    try:
+        model = load_model(resolve_model(settings.asr.model, settings.asr.models_dir))
+    except AsrError as error:
+        return Finding("recogniser", "fail", str(error), "see left")
+    took_s = time.perf_counter() - started
+    detail = f"{settings.asr.engine}, {settings.asr.model}: {model.sample_rate} Hz, loaded in {took_s:.1f} s"
+    if settings.asr.model == "builtin":
+        return Finding("recogniser", "warn", detail, BUILTIN_WARNING)
+    return Finding("recogniser", "ok", detail)
+
+
+def _voice(settings: Settings) -> Finding:
+    import anyio
+
+    from hotline import speech
+    from tts import TtsError
+
+    async def speak() -> tuple[str, float]:
+        voice = speech.open_configured_voice(settings.tts)
+        try:
+            pcm = await speech.synthesise(voice, "您好")
+            return voice.name, len(pcm) / 2 / voice.sample_rate
+        finally:
+            await voice.aclose()
+
+    try:
+        name, seconds = anyio.run(speak)
+    except TtsError as error:
+        return Finding("voice", "fail", str(error), "set tts.engine and tts.voice")
+    if not seconds:
+        return Finding("voice", "fail", f"{name}: made no sound", "set tts.engine and tts.voice")
+    return Finding("voice", "ok", name)
+
+
+def _llm(settings: Settings) -> Finding:
+    import httpx
+
+    llm = settings.llm
+    if not llm.base_url:
+        return Finding("LLM endpoint", "ok", "none set: the embedded dialog serves")
+    key = llm.api_key.get_secret_value()
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        reply = httpx.get(f"{llm.base_url.rstrip('/')}/models", headers=headers, timeout=10)
+        names = [item["id"] for item in reply.raise_for_status().json()["data"]]
+    except httpx.HTTPStatusError as error:
+        detail = f"{llm.base_url} answers {error.response.status_code}"
+        return Finding("LLM endpoint", "fail", detail, "set llm.base_url and the key of that endpoint")
+    except httpx.HTTPError as error:
+        detail = f"{llm.base_url}: {error or type(error).__name__}"
+        return Finding("LLM endpoint", "fail", detail, "start it, or set llm.base_url")
+    except (ValueError, KeyError, TypeError):
+        detail = f"{llm.base_url}/models is no OpenAI-compatible list"
+        return Finding(
+            "LLM endpoint", "fail", detail, "set llm.base_url to the API's root, often ending in /v1"
+        )
+    if llm.model not in names:
+        detail = f"{llm.base_url} does not list {llm.model!r}"
+        return Finding("LLM endpoint", "warn", detail, f"set llm.model to one of {', '.join(names[:5])}")
+    return Finding("LLM endpoint", "ok", f"{llm.base_url}, {llm.model}")
+
+
+def _knowledge(settings: Settings) -> Finding:
+    from records import CHINA
+
+    try:
+        passages = load_knowledge(settings.dialog.knowledge)
+    except UsageError as error:
+        return Finding("knowledge base", "fail", str(error), "set dialog.knowledge, or correct the file")
+    today = datetime.now(CHINA).date()
+    valid = sum(passage.valid_on(today) for passage in passages)
+    detail = f"{settings.dialog.knowledge}: {len(passages)} passages, {valid} valid today"
+    if settings.dialog.knowledge == "sample":
+        return Finding(
+            "knowledge base", "warn", detail, "of a fictional city; set dialog.knowledge to your own"
+        )
+    return Finding("knowledge base", "ok", detail)
+
+
+def _database(settings: Settings) -> Finding:
+    from records import RecordsError
+    from records.store import Store
+
+    shown = re.sub(r":[^:@/]*@", ":***@", settings.records.url)
+    try:
+        store = Store(settings.records.url)
+        store.seats()
+        store.close()
+    except RecordsError as error:
+        return Finding("database", "fail", f"{shown}: {error}", "set records.url, or start the database")
+    return Finding("database", "ok", shown)
+
+
+def _recordings(settings: Settings) -> Finding:
+    folder = settings.records.dir
+    probe = folder / ".hotline-check"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        detail = f"{folder} cannot be written: {error.strerror or error}"
+        return Finding(
+            "recordings, disk", "fail", detail, "set records.dir, or give this user the right to write"
+        )
+    detail = f"{folder}: {free / (1 << 30):.1f} GB free"
+    if free < _LOW_DISK_BYTES:
+        state: State = "fail" if free < _NO_DISK_BYTES else "warn"
+        return Finding("recordings, disk", state, detail, "make room: an hour of calls takes 58 MB")
+    return Finding("recordings, disk", "ok", detail)
+
+
+def _seats(settings: Settings) -> Finding:
+    seats = settings.seats
+    if seats.mode == "pbx":
+        return Finding("seats", "ok", f"queue {seats.queue} of the PBX")
+    if not seats.seats:
+        return Finding(
+            "seats", "warn", "none set", "callers cannot be handed to a person; add [[seats.seats]]"
+        )
+    return Finding("seats", "ok", f"{len(seats.seats)} set")

@@ -1,0 +1,241 @@
+"""The command `hotline`. Exit code 0: done; 1: failed; 2: wrong usage or settings."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from typer.exceptions import TyperException
+
+from hotline import admin
+from hotline.console import err, out
+from hotline.errors import HotlineError, UsageError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="A telephony voice agent for government hotlines; set by hotline.toml and HOTLINE_<SECTION>__<KEY>.",
+)
+models = typer.Typer(no_args_is_help=True, help="Speech recognition models.")
+app.add_typer(models, name="models")
+app.add_typer(admin.kb, name="kb")
+app.add_typer(admin.user, name="user")
+app.command("export")(admin.export)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="F", help="Settings file (default: hotline.toml, if there)."),
+]
+
+
+@app.callback()
+def _common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+) -> None:
+    """`--debug` is taken by main() wherever it stands; it is declared here for --help."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors become one line on stderr and an exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        result = app(
+            [item for item in given if item != "--debug"], prog_name="hotline", standalone_mode=False
+        )
+        return result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("error: interrupted")
+        return 1
+    except TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        err.print(message if message.startswith("Usage:") else f"error: {message}")
+        return 2
+    except BrokenPipeError:  # whoever read our output has seen enough
+        sys.stderr.close()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last stop before the user
+        if debug:
+            traceback.print_exc()
+        err.print(f"error: {_line(error)}")
+        return _exit_code(error)
+
+
+def _line(error: Exception) -> str:
+    from asr import AsrError
+    from dialog import DialogError
+    from records import RecordsError
+    from tts import TtsError
+
+    if isinstance(error, HotlineError | AsrError | TtsError | DialogError | RecordsError):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    detail = " ".join(str(error).split())
+    return f"internal error, {type(error).__name__}: {detail} (--debug shows where)"
+
+
+def _exit_code(error: Exception) -> int:
+    from asr import ModelError
+    from tts import VoiceMissing
+
+    if isinstance(error, HotlineError):
+        return error.exit_code
+    return 2 if isinstance(error, ModelError | VoiceMissing | OSError) else 1
+
+
+@app.command()
+def serve(config: Config = None) -> int:
+    """Take calls, and serve the web desk, until SIGTERM or Ctrl-C."""
+    from hotline import logs
+    from hotline.app import serve as run
+    from hotline.settings import load_settings
+
+    settings = load_settings(config)
+    logs.configure(settings.log.level, settings.log.format)
+    return run(settings)
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Keep serving after the three calls.")] = False,
+) -> int:
+    """Start the agent and let a synthetic caller hold three conversations with it."""
+    from hotline.demo import run_demo
+
+    return run_demo(keep)
+
+
+@app.command()
+def call(
+    uri: Annotated[
+        str, typer.Argument(metavar="SIP_URI", help="Whom to ring, e.g. sip:12345@127.0.0.1:5060.")
+    ],
+    say: Annotated[list[str] | None, typer.Option(metavar="TEXT", help="Say this; may be repeated.")] = None,
+    wav: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Play this, after all --say; may be repeated.")
+    ] = None,
+    dtmf: Annotated[str, typer.Option(metavar="DIGITS", help="Press these keys at the end.")] = "",
+    record: Annotated[Path | None, typer.Option(metavar="OUT.wav", help="Record the call.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
+    codec: Annotated[str, typer.Option(help="PCMA, PCMU or G722.")] = "PCMA",
+    transport: Annotated[Literal["udp", "tcp"], typer.Option(help="Carries the SIP messages.")] = "udp",
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="Do not wait for the agent to fall silent.")
+    ] = False,
+    voice: Annotated[str, typer.Option(help="The espeak-ng voice variant of the caller.")] = "f5",
+) -> int:
+    """Ring an agent, speak each item in turn, report the response gaps measured on the received audio."""
+    from hotline.caller import CallerOptions, run_caller
+
+    if not uri.startswith(("sip:", "sips:")):
+        raise UsageError(f"{uri!r} is no SIP address; write one like sip:12345@127.0.0.1:5060")
+    options = CallerOptions(
+        uri=uri,
+        say=say or [],
+        wav=wav or [],
+        dtmf=dtmf,
+        record=record,
+        json=as_json,
+        codec=codec,
+        transport=transport,
+        at_once=at_once,
+        voice=voice,
+    )
+    return run_caller(options)
+
+
+@app.command()
+def check(config: Config = None) -> int:
+    """Say, line by line, whether what a deployment needs is there, and what to do where it is not."""
+    from hotline.check import run_checks
+    from hotline.settings import load_settings
+
+    return run_checks(load_settings(config))
+
+
+@app.command()
+def transcribe(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE.wav...", help="PCM WAV files.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, with words.")] = False,
+    config: Config = None,
+) -> None:
+    """Recognise recordings with the configured recogniser."""
+    import dataclasses
+    import json
+
+    import anyio
+
+    from asr.vosk_model import BUILTIN_WARNING
+    from hotline import speech
+    from hotline.settings import load_settings
+
+    settings = load_settings(config).asr
+    recordings = {file: speech.read_wav(file) for file in files}
+    if settings.model == "builtin":
+        err.print(f"note: {BUILTIN_WARNING}")
+    recognizer = speech.open_recognizer(settings)
+
+    async def run() -> None:
+        for file, pcm in recordings.items():
+            final = await speech.transcribe(recognizer, pcm)
+            if as_json:
+                out.print(json.dumps({"file": str(file), **dataclasses.asdict(final)}, ensure_ascii=False))
+            else:
+                out.print(f"{file}: {final.text}" if len(files) > 1 else final.text)
+        await recognizer.aclose()
+
+    anyio.run(run)
+
+
+@app.command()
+def say(
+    text: Annotated[str, typer.Argument(metavar="TEXT")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.wav", help="The file to write.")],
+    config: Config = None,
+) -> None:
+    """Speak a text with the configured voice into a WAV file."""
+    import anyio
+
+    from hotline import speech
+    from hotline.settings import load_settings
+
+    voice = speech.open_configured_voice(load_settings(config).tts)
+
+    async def run() -> bytes:
+        try:
+            return await speech.synthesise(voice, text)
+        finally:
+            await voice.aclose()
+
+    pcm = anyio.run(run)
+    speech.write_wav(output, pcm, voice.sample_rate)
+    out.print(f"{output}: {len(pcm) / 2 / voice.sample_rate:.1f} s by {voice.name}")
+
+
+@models.command("list")
+def models_list(config: Config = None) -> None:
+    """List the known models and which are on this machine."""
+    from hotline.models import print_models
+    from hotline.settings import load_settings
+
+    print_models(load_settings(config).asr)
+
+
+@models.command("get")
+def models_get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that `hotline models list` shows.")],
+    config: Config = None,
+) -> None:
+    """Download a model from its publisher; run again, it goes on where it stopped."""
+    from hotline.models import get_with_progress
+    from hotline.settings import load_settings
+
+    folder = get_with_progress(name, load_settings(config).asr.models_dir)
+    out.print(f'{folder}: ready; set asr.model = "{name}"')

@@ -1,0 +1,103 @@
+"""The configured recogniser and voice alone: for `hotline transcribe`, `hotline say` and `hotline check`."""
+
+from __future__ import annotations
+
+import contextlib
+import wave
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import soxr
+
+from asr import Transcript
+from asr.catalog import resolve_model
+from asr.vosk_engine import VoskRecognizer
+from hotline.errors import UsageError
+from hotline.sections import AsrSettings, TtsSettings
+from tts import Voice
+
+if TYPE_CHECKING:
+    from tts.fallback import FallbackVoice
+
+SAMPLE_RATE = 8000  # Hz: recognisers hear what a telephone carries
+
+
+def open_recognizer(settings: AsrSettings) -> VoskRecognizer:
+    """The configured recogniser; blocks while its model loads. Raises ModelError."""
+    path = resolve_model(settings.model, settings.models_dir)
+    return VoskRecognizer(path, sample_rate=SAMPLE_RATE, workers=settings.workers)
+
+
+def open_configured_voice(settings: TtsSettings) -> FallbackVoice:
+    """The configured voice. Raises VoiceMissing."""
+    from tts.factory import open_voice
+
+    return open_voice(
+        settings.engine,
+        voice="" if settings.voice == "auto" else settings.voice,
+        cache_dir=settings.cache_dir,
+        piper_model=Path(settings.piper_model).expanduser() if settings.piper_model else None,
+    )
+
+
+def read_wav(path: Path, sample_rate: int = SAMPLE_RATE) -> bytes:
+    """A PCM WAV of any rate, width and number of channels as mono s16le at `sample_rate` Hz.
+
+    Raises UsageError when it is not one.
+    """
+    try:
+        with path.open("rb") as raw_file, wave.open(raw_file) as file:
+            rate, width, channels = file.getframerate(), file.getsampwidth(), file.getnchannels()
+            raw = file.readframes(file.getnframes())
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+    except (wave.Error, EOFError) as error:
+        raise UsageError(f"{path}: not a PCM WAV file ({error or 'it ends too early'})") from error
+    samples = _samples(raw[: len(raw) // (width * channels) * width * channels], width)
+    mono = samples.reshape(-1, channels).mean(axis=1, dtype=np.float32)
+    resampled = soxr.resample(mono, rate, sample_rate)
+    return bytes(np.clip(np.round(resampled * 32768), -32768, 32767).astype("<i2").tobytes())
+
+
+def write_wav(path: Path, pcm: bytes, sample_rate: int) -> None:
+    """Write mono s16le as a WAV file. Raises UsageError when the file cannot be written."""
+    try:
+        with path.open("wb") as raw_file, wave.open(raw_file, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(sample_rate)
+            file.writeframes(pcm)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+async def transcribe(recognizer: VoskRecognizer, pcm: bytes) -> Transcript:
+    """The final result for a whole recording (mono s16le at the recogniser's rate)."""
+
+    async def audio() -> AsyncIterator[bytes]:
+        yield pcm
+
+    final = Transcript("", final=True)
+    async with contextlib.aclosing(recognizer.transcribe(audio())) as heard:
+        async for item in heard:
+            final = item
+    return final
+
+
+async def synthesise(voice: Voice, text: str) -> bytes:
+    """The audio of a whole text (mono s16le at the voice's rate)."""
+    return b"".join([chunk async for chunk in voice.speak(text)])
+
+
+def _samples(raw: bytes, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """PCM of 1 (unsigned), 2, 3 or 4 bytes a sample as -1..1."""
+    if width == 1:
+        return ((np.frombuffer(raw, np.uint8).astype(np.float32) - 128) / 128).astype(np.float32)
+    if width == 3:
+        quads = np.zeros((len(raw) // 3, 4), np.uint8)
+        quads[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
+        raw, width = quads.tobytes(), 4
+    kind: np.dtype[np.integer[Any]] = np.dtype("<i2" if width == 2 else "<i4")
+    return (np.frombuffer(raw, kind) / float(2 ** (8 * width - 1))).astype(np.float32)
