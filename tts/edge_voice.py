@@ -1,4 +1,4 @@
-"""Microsoft Edge's read-aloud voices over the internet, by the package edge-tts: natural, but without promise.
+"""Microsoft Edge's read-aloud voices over the internet, by the package edge-tts: natural, not guaranteed.
 
 The service answers 403 or 503 at times, and its first sound takes most of a second: put it before a local
 voice in a chain (tts.fallback) and behind a cache (tts.cache).
@@ -25,6 +25,7 @@ from tts.spoken import spoken
 DEFAULT_VOICE = "zh-CN-XiaoxiaoNeural"
 _LEAD_S = 0.03
 _TAIL_S = 0.1
+_TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # one and the same from Python 3.11 on
 
 
 class EdgeVoice:
@@ -45,7 +46,7 @@ class EdgeVoice:
         """`first_byte_timeout_s` counts from the beginning of an attempt to its first sound.
 
         A refused or failed attempt is repeated up to `retries` times while nothing has been heard; one that
-        ran out of time is not, the caller has waited enough. Raises VoiceMissing for a name that cannot be one.
+        ran out of time is not, the caller has waited enough. Raises VoiceMissing for an impossible name.
         """
         if not re.fullmatch(r"[a-z]{2,3}-[A-Z]{2}-([a-z]+-)?\w+Neural", voice):
             raise VoiceMissing(f"{voice!r} is not an edge-tts voice; one is {DEFAULT_VOICE}")
@@ -70,7 +71,7 @@ class EdgeVoice:
                         heard = True
                         yield chunk
             except VoiceFailed as error:
-                if heard or not attempts_left or isinstance(error.__cause__, TimeoutError):
+                if heard or not attempts_left or isinstance(error.__cause__, _TIMEOUTS):
                     raise
             else:
                 return
@@ -121,12 +122,12 @@ class EdgeVoice:
                 if message["type"] == "audio":
                     yield message["data"]
                     deadline = anyio.current_time() + self._idle_timeout_s
-        # The package takes a lost connection for the end; it clears this count only at the service's turn.end.
+        # The package takes a lost connection for the end; only the service's turn.end clears this count.
         if communicate.state["chunk_audio_bytes"]:
             raise VoiceFailed("edge-tts: the connection was lost in mid-sentence", retryable=True)
 
     def _reason(self, error: Exception) -> str:
-        if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        if isinstance(error, _TIMEOUTS):
             return (
                 f"the service was too slow (first sound within {self._first_byte_timeout_s:g} s, "
                 f"then never {self._idle_timeout_s:g} s without any)"

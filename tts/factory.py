@@ -26,9 +26,9 @@ def open_voice(
 ) -> FallbackVoice:
     """The named engines as one voice at 8000 Hz, the first that works speaking; each behind its cache.
 
-    "auto" is piper where `piper_model` is set, else espeak: it never needs the internet. `voice` belongs to the
-    first engine that can have it: an edge voice's name or an espeak variant; "" is each engine's default.
-    Raises VoiceMissing, also for a later engine: a fallback that is not there must not be found out in a call.
+    "auto" is piper where `piper_model` is set, else espeak: it never needs the internet. `voice` is an edge
+    voice's name or an espeak variant, "" is each engine's default. Raises VoiceMissing, also for a later
+    engine: that a fallback is not there must not be found out in a call.
     """
     unknown = [name for name in engines if name not in ENGINES]
     if unknown or not engines:

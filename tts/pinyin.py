@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import jieba
 from pypinyin import Style, lazy_pinyin
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # jieba asks for pkg_resources, which newer setuptools complain about
+    import jieba
 
 jieba.setLogLevel(logging.WARNING)
 

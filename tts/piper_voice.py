@@ -34,7 +34,7 @@ class PiperVoice:
                 )
         try:
             self._piper: Any = piper.PiperVoice.load(model_path, config_path=config)
-        except Exception as error:  # noqa: BLE001 - onnxruntime's errors share no base but this
+        except Exception as error:  # onnxruntime's errors share no other base
             raise VoiceMissing(f"{model_path} is not a Piper voice: {error}") from error
         self._synthesis = piper.SynthesisConfig
         self.name = f"piper:{model_path.stem}"
@@ -51,7 +51,7 @@ class PiperVoice:
         while True:
             try:
                 sentence = await loop.run_in_executor(self._thread, next, sentences, None)
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:
                 raise VoiceFailed(f"Piper failed: {error}", retryable=True) from error
             if sentence is None:
                 break

@@ -180,7 +180,7 @@ def _both(
 
 def _rules() -> Iterable[tuple[str, Callable[[re.Match[str]], str] | str]]:
     # Marks of a text that was made to be read, not heard.
-    yield r"\*{2,}(?!\d)|`+|^\s*#+\s*|^\s*[-•·*]\s+", ""
+    yield r"(?<![\d*])\*{2,}|\*{2,}(?![\d*])|`+|^\s*#+\s*|^\s*[-•·*]\s+", ""
     yield r"^(\s*)(\d{1,2})[.)、](?!\d)\s*", lambda m: f"{cardinal(m[2])}、"
     yield r"[（(](\d{1,2})[)）]", lambda m: f"{cardinal(m[1])}、"
 
