@@ -18,6 +18,7 @@ from typing import Protocol
 SAMPLE_RATE = 8000  # Hz of all audio on a leg: mono s16le
 FRAME_S = 0.02
 FRAME_BYTES = int(SAMPLE_RATE * FRAME_S) * 2
+BYTES_PER_CHUNK = 5 * FRAME_BYTES
 
 
 class CallError(Exception):

@@ -1,0 +1,209 @@
+"""The listening half of a call: frames in; turns, transcripts, keys and silences out."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import anyio
+
+from asr import AsrError, Recognizer, Transcript
+from voice.phone import FRAME_S, Leg
+from voice.streams import closing
+from voice.turns import Turn, TurnSettings, TurnTaker
+from voice.vad import WebRtcVad
+
+KEYS_PAUSE_S = 2.5  # keyed digits are taken together until this long a pause, or #
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """The caller started to speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class BargedIn:
+    """The caller speaks over the agent and means it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A caller's turn, transcribed. Times are seconds of the caller's audio; `ended_s` is the last sound."""
+
+    transcript: Transcript
+    started_s: float
+    ended_s: float
+    interrupted_agent: bool
+    endpoint_ms: float  # from the last sound to the decision that the turn is over
+    asr_ms: float  # from that decision to the final transcript
+
+
+@dataclass(frozen=True, slots=True)
+class HearingFailed:
+    """The recogniser broke; the caller's words are lost."""
+
+    error: AsrError
+    started_s: float
+    ended_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class NobodySpoke:
+    """Silence for as long as the settings allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Digits the caller keyed, taken together; "0" comes alone and at once."""
+
+    digits: str
+
+
+HeardEvent: TypeAlias = "SpeechBegan | BargedIn | Heard | HearingFailed | NobodySpoke | Keys"
+
+
+class _Utterance:
+    """One turn's audio on its way to the recogniser, and what came back so far."""
+
+    def __init__(self, preroll: list[bytes], started_s: float) -> None:
+        self.started_s = started_s
+        self.ended_s = started_s
+        self.decided_at = 0.0
+        self.interrupted_agent = False
+        self.partial = ""
+        self._send, self._receive = anyio.create_memory_object_stream[bytes](math.inf)
+        for frame in preroll:
+            self.feed(frame)
+
+    def feed(self, frame: bytes) -> None:
+        self._send.send_nowait(frame)
+
+    def end(self) -> None:
+        self._send.close()
+
+    async def audio(self) -> AsyncIterator[bytes]:
+        async with self._receive:
+            async for frame in self._receive:
+                yield frame
+
+
+class Ear:
+    """Listens to one leg until it is gone and tells `emit` what it heard; `agent_speaks` says if we do."""
+
+    def __init__(
+        self,
+        leg: Leg,
+        recognizer: Recognizer,
+        settings: TurnSettings,
+        *,
+        emit: Callable[[HeardEvent], None],
+        agent_speaks: Callable[[], bool],
+    ) -> None:
+        self._leg = leg
+        self._recognizer = recognizer
+        self._settings = settings
+        self._emit = emit
+        self._agent_speaks = agent_speaks
+        self._vad = WebRtcVad()
+        self._taker = TurnTaker(settings)
+        kept_s = settings.preroll_s + settings.start_speech_s
+        self._preroll: deque[bytes] = deque(maxlen=round(kept_s / FRAME_S))
+        self._utterance: _Utterance | None = None
+        self.heard_s = 0.0  # audio received so far
+        self.deaf = False  # while the caller is with a seat, or hears music: audio is not for us
+
+    async def listen(self) -> None:
+        """Run until the leg is gone."""
+        async with anyio.create_task_group() as transcriptions:
+            transcriptions.start_soon(self._collect_keys)
+            async with closing(self._leg.audio()) as frames:
+                async for frame in frames:
+                    self._take(frame, transcriptions)
+            transcriptions.cancel_scope.cancel()
+
+    def _take(self, frame: bytes, transcriptions: anyio.abc.TaskGroup) -> None:
+        self.heard_s += FRAME_S
+        if self.deaf:
+            self._end_utterance()
+            return
+        self._preroll.append(frame)
+        if self._utterance is not None:
+            self._utterance.feed(frame)
+        turn = self._taker.advance(
+            FRAME_S,
+            speech=self._vad.is_speech(frame),
+            bot_speaking=self._agent_speaks(),
+            partial=self._utterance.partial if self._utterance else "",
+        )
+        if turn is Turn.BEGAN:
+            began_s = max(0.0, self.heard_s - self._settings.start_speech_s)
+            self._utterance = _Utterance(list(self._preroll), began_s)
+            transcriptions.start_soon(self._transcribe, self._utterance)
+            self._emit(SpeechBegan())
+        elif turn is Turn.BARGE_IN and self._utterance is not None:
+            self._utterance.interrupted_agent = True
+            self._emit(BargedIn())
+        elif turn is Turn.ENDED:
+            self._end_utterance()
+        elif turn is Turn.NO_INPUT:
+            self._emit(NobodySpoke())
+
+    def _end_utterance(self) -> None:
+        if self._utterance is not None:
+            self._utterance.ended_s = self.heard_s - self._taker.silence_s
+            self._utterance.decided_at = anyio.current_time()
+            self._utterance.end()
+            self._utterance = None
+
+    async def _transcribe(self, utterance: _Utterance) -> None:
+        final = Transcript("", final=True)
+        try:
+            async with closing(self._recognizer.transcribe(utterance.audio())) as transcripts:
+                async for transcript in transcripts:
+                    if transcript.final:
+                        final = transcript
+                    else:
+                        utterance.partial = transcript.text
+        except AsrError as error:
+            self._emit(HearingFailed(error, utterance.started_s, utterance.ended_s))
+            return
+        if self.deaf:
+            return
+        self._emit(
+            Heard(
+                final,
+                utterance.started_s,
+                utterance.ended_s,
+                utterance.interrupted_agent,
+                endpoint_ms=(self.heard_s - utterance.ended_s) * 1000,
+                asr_ms=(anyio.current_time() - utterance.decided_at) * 1000,
+            )
+        )
+
+    async def _collect_keys(self) -> None:
+        """Group keys into numbers: a pause or # ends one; 0 alone always means a person."""
+        send, receive = anyio.create_memory_object_stream[str](math.inf)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._forward_keys, send)
+            digits = ""
+            while True:
+                with anyio.move_on_after(KEYS_PAUSE_S if digits else math.inf):
+                    try:
+                        key = await receive.receive()
+                    except anyio.EndOfStream:
+                        return
+                    if key not in "#" and (digits or key != "0"):
+                        digits += key
+                        continue
+                    digits = digits or key
+                if digits != "#":
+                    self._emit(Keys(digits))
+                digits = ""
+
+    async def _forward_keys(self, send: anyio.abc.ObjectSendStream[str]) -> None:
+        async with send, closing(self._leg.dtmf()) as keys:
+            async for key in keys:
+                await send.send(key)

@@ -1,0 +1,69 @@
+"""Warm transfer: ring a seat, tell it the summary, join the two; next seat when it does not work out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from dialog import phrases
+from voice.policies import (
+    Bridge,
+    ClaimSeat,
+    Music,
+    Outcome,
+    PromiseCallback,
+    ReleaseSeat,
+    RingSeat,
+    Step,
+    StepResult,
+    TellCaller,
+    TransferRequest,
+    Whisper,
+)
+
+R = StepResult
+
+
+def warm(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
+    """Try up to `max_seats` seats; the caller hears music throughout and words at every end."""
+    last = "no_seat"
+    for attempt in range(request.max_seats):
+        if (yield Music()) is R.CALLER_GONE:
+            return Outcome("caller_gone", caller_gone=True)
+        if (yield ClaimSeat(request.skill)) is R.NONE_FREE:
+            break
+        result = yield RingSeat()
+        if result is R.ANSWERED:
+            result = yield Whisper(request.summary)
+            if result is R.ACCEPTED:
+                return (yield from _talk())
+        yield ReleaseSeat()
+        if result is R.CALLER_GONE:
+            return Outcome("caller_gone", caller_gone=True)
+        last = "declined" if result is R.SEAT_GONE else result.value
+        if (
+            attempt + 1 < request.max_seats
+            and (yield TellCaller(phrases.SEAT_DID_NOT_ANSWER)) is R.CALLER_GONE
+        ):
+            return Outcome("caller_gone", caller_gone=True)
+    return (yield from _promise(last))
+
+
+def _talk() -> Generator[Step, StepResult, Outcome]:
+    result = yield Bridge()
+    yield ReleaseSeat()
+    if result is R.CALLER_GONE:
+        return Outcome("connected", caller_gone=True)
+    if result is R.UNREACHABLE:
+        return (yield from _promise("unreachable"))
+    gone = (yield TellCaller(phrases.GOODBYE)) is R.CALLER_GONE
+    return Outcome("connected", caller_gone=gone)
+
+
+def _promise(word: str) -> Generator[Step, StepResult, Outcome]:
+    promised = yield PromiseCallback()
+    if promised is not R.DONE:
+        text = phrases.BUSY_GOODBYE
+    else:
+        text = phrases.NOBODY_FREE if word == "no_seat" else phrases.TRANSFER_FAILED
+    gone = (yield TellCaller(text)) is R.CALLER_GONE
+    return Outcome("caller_gone" if gone and word == "no_seat" else word, caller_gone=gone)

@@ -1,0 +1,58 @@
+"""A call's stereo recording on the clock of the caller's leg: left the caller, right us or the seat."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Protocol
+
+from voice.media import SILENCE, mix
+from voice.phone import FRAME_S, Leg
+
+_SEAT_FRAMES = 25  # the seat's frames wait this long at most for the caller's clock
+
+
+class StereoFile(Protocol):
+    """Takes 20 ms at a time and never waits; the file is playable at any moment."""
+
+    def write(self, left: bytes, right: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class CallRecorder:
+    """Taps the caller's leg, and a seat's while it is attached; also the clock of the agent's first sound."""
+
+    def __init__(self, caller: Leg, file: StereoFile) -> None:
+        self._file = file
+        self._seat: Leg | None = None
+        self._seat_frames: deque[bytes] = deque(maxlen=_SEAT_FRAMES)
+        self.clock_s = 0.0
+        self.sound_s: float | None = None  # when the agent's first sound since expect_sound() left us
+        caller.tap(self._on_caller)
+
+    def expect_sound(self) -> None:
+        """From now on, note when the next sound is sent to the caller."""
+        self.sound_s = None
+
+    def attach_seat(self, seat: Leg) -> None:
+        """Record what the seat says to the caller."""
+        self._seat_frames.clear()
+        self._seat = seat
+        seat.tap(self._on_seat)
+
+    def detach_seat(self) -> None:
+        """The seat's words are not for the caller any more."""
+        if self._seat is not None:
+            self._seat.tap(None)
+            self._seat = None
+            self._seat_frames.clear()
+
+    def _on_caller(self, received: bytes, sent: bytes) -> None:
+        if self.sound_s is None and sent is not SILENCE and any(sent):
+            self.sound_s = self.clock_s
+        seat = self._seat_frames.popleft() if self._seat_frames else SILENCE
+        self._file.write(received, mix(sent, seat))
+        self.clock_s += FRAME_S
+
+    def _on_seat(self, received: bytes, sent: bytes) -> None:
+        self._seat_frames.append(received)

@@ -1,0 +1,24 @@
+"""SIP and RTP by pjsua2: the only package that imports it; implements `voice.phone`.
+
+Threads: one thread of ours owns the library (`threadCnt = 0`): it polls for events, runs every operation from
+a queue and is the only one to create or free a pjsua2 object. The bridge's clock thread enters Python only in
+`library.Port`, which copies one frame and returns. Everything else happens on the event loop.
+
+Ports are pooled and never freed while the library runs: freeing one races with the clock thread.
+"""
+
+from __future__ import annotations
+
+from voice.sip.endpoint import DEFAULT_CODECS, SipConfig, SipEndpoint
+from voice.sip.leg import SipLeg
+from voice.sip.library import BuildInfo, build_info, default_max_calls
+
+__all__ = [
+    "DEFAULT_CODECS",
+    "BuildInfo",
+    "SipConfig",
+    "SipEndpoint",
+    "SipLeg",
+    "build_info",
+    "default_max_calls",
+]
