@@ -7,7 +7,7 @@ work, then whatever was being asked for, then what the words are about.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -76,7 +76,7 @@ class EmbeddedDialog:
 
     async def reply(
         self, call: CallContext, history: Sequence[Message]
-    ) -> AsyncIterator[str | Basis | Action]:
+    ) -> AsyncGenerator[str | Basis | Action, None]:
         """Answer the last message of `history`; raises nothing of its own."""
         answer = await self._decide(turn_of(call, history))
         # A question asked for the first time is worth repeating; 好的，我说慢一点 is not.
@@ -133,10 +133,10 @@ class EmbeddedDialog:
         if intent is Intent.HUMAN:
             return self._transfer(turn, phrases.TO_HUMAN, "caller_asked", turn.heard)
         if intent is Intent.REPEAT:
-            return Answer(talk.said or self.greeting(turn.call), talk, turn.heard)
+            return Answer(talk.said or turn.last_said or self.greeting(turn.call), talk, turn.heard)
         if intent is Intent.SLOWER:
             slower = replace(talk, rate=SLOW_RATE)
-            return Answer(phrases.SLOWER + talk.said, slower, turn.heard)
+            return Answer(phrases.SLOWER + (talk.said or turn.last_said), slower, turn.heard)
         return None
 
     def _courtesy(self, turn: Turn, intent: Intent | None) -> Answer | None:

@@ -52,6 +52,11 @@ class Turn:
         """Confidence of a reply that rests on the words alone."""
         return confidence(self.asr, 1.0, 1.0, self.talk.misses)
 
+    @property
+    def last_said(self) -> str:
+        """What the caller last heard of the agent, "" when nothing yet."""
+        return next((m.text for m in reversed(self.history) if m.who == "agent" and m.text), "")
+
 
 def turn_of(call: CallContext, history: Sequence[Message]) -> Turn:
     """The last message of `history` with what the embedded dialog remembers."""

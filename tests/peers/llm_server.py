@@ -1,0 +1,162 @@
+"""A scripted OpenAI-compatible endpoint on loopback: real HTTP, real SSE, and every way to fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Script: TypeAlias = Callable[["Request"], Awaitable[None]]
+
+
+@dataclass
+class Request:
+    """One request as it arrived, and the means to answer it."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def head(self, status: str = "200 OK", kind: str = "text/event-stream") -> None:
+        await self.send(f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n".encode())
+
+    async def event(self, data: str) -> None:
+        await self.send(f"data: {data}\n\n".encode())
+
+    async def delta(self, finish: str | None = None, **delta: Any) -> None:
+        await self.event(json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}))
+
+
+@dataclass
+class LlmServer:
+    """Answers the n-th request by the n-th script (the last again and again) and keeps what it was asked."""
+
+    scripts: list[Script]
+    requests: list[Request] = field(default_factory=list)
+    url: str = ""
+    hung_up: asyncio.Event = field(
+        default_factory=asyncio.Event
+    )  # a client closed before the answer was over
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            start, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines) if k}
+            body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))))
+            request = Request(start.split()[1], headers, body, writer)
+            self.requests.append(request)
+            await self.scripts[min(len(self.requests), len(self.scripts)) - 1](request)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            self.hung_up.set()  # which a client under test may do
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def llm_server(*scripts: Script) -> AsyncIterator[LlmServer]:
+    """Run the endpoint on a free port of loopback while the context lasts; `url` ends in /v1."""
+    server = LlmServer(list(scripts))
+    listener = await asyncio.start_server(server._serve, "127.0.0.1", 0)
+    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
+    try:
+        yield server
+    finally:
+        listener.close()
+
+
+def says(*parts: str) -> Script:
+    """A good answer in these pieces."""
+
+    async def script(request: Request) -> None:
+        await request.head()
+        await request.delta(role="assistant", content="")
+        for part in parts:
+            await request.delta(content=part)
+        await request.delta(finish="stop")
+        await request.event("[DONE]")
+
+    return script
+
+
+def calls_tool(name: str, arguments: str, text: str = "") -> Script:
+    """A tool call whose arguments come in two pieces, with or without words before it."""
+
+    async def script(request: Request) -> None:
+        await request.head()
+        if text:
+            await request.delta(content=text)
+        half = len(arguments) // 2
+        await request.delta(
+            tool_calls=[{"index": 0, "id": "c", "function": {"name": name, "arguments": arguments[:half]}}]
+        )
+        await request.delta(tool_calls=[{"index": 0, "function": {"arguments": arguments[half:]}}])
+        await request.delta(finish="tool_calls")
+        await request.event("[DONE]")
+
+    return script
+
+
+def refuses(status: str) -> Script:
+    """An HTTP error."""
+
+    async def script(request: Request) -> None:
+        await request.head(status, "application/json")
+        await request.send(b'{"error": {"message": "scripted"}}')
+
+    return script
+
+
+def breaks_off(*parts: str) -> Script:
+    """Says these pieces and closes the connection in the middle of the answer."""
+
+    async def script(request: Request) -> None:
+        await request.head()
+        for part in parts:
+            await request.delta(content=part)
+
+    return script
+
+
+def resets() -> Script:
+    """Closes the connection without a word."""
+
+    async def script(request: Request) -> None:
+        request.writer.transport.abort()
+
+    return script
+
+
+def garbles(*parts: str) -> Script:
+    """Says these pieces, then sends an event that is not JSON."""
+
+    async def script(request: Request) -> None:
+        await request.head()
+        for part in parts:
+            await request.delta(content=part)
+        await request.event('{"choices": [{"delta": {"cont')
+        await request.event("[DONE]")
+
+    return script
+
+
+def dribbles(*parts: str) -> Script:
+    """Says these pieces, then only keeps the connection alive, until the client hangs up."""
+
+    async def script(request: Request) -> None:
+        await request.head()
+        for part in parts:
+            await request.delta(content=part)
+        while not request.writer.is_closing():
+            await request.send(b": keep-alive\n\n")
+            await request.delta(content="")
+            await asyncio.sleep(0.02)
+
+    return script

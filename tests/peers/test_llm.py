@@ -1,0 +1,217 @@
+"""The language model dialog against a scripted endpoint on loopback: real HTTP, real SSE, real faults."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Sequence
+from datetime import date
+
+import anyio
+import pytest
+
+from dialog import Basis, CallContext, EndCall, FileTicket, Message, TicketState, Transfer, phrases
+from dialog.knowledge import Knowledge, Passage
+from dialog.llm import LlmDialog
+from dialog.llm_stream import LlmTimeouts
+from dialog.manager import EmbeddedDialog
+from dialog.talk import Talk
+from tests.peers.llm_server import (
+    LlmServer,
+    Script,
+    breaks_off,
+    calls_tool,
+    dribbles,
+    garbles,
+    llm_server,
+    refuses,
+    resets,
+    says,
+)
+
+pytestmark = [pytest.mark.peers]
+
+CALL = CallContext("call-1", "13800138000")
+ANSWER = "社保卡丢失后，请带身份证到银行网点补办，工本费20元。"
+KNOWLEDGE = Knowledge(
+    [
+        Passage("social-001", "社保卡丢了怎么补办？", ANSWER, ("补办社保卡要带什么",)),
+        Passage("water-001", "水费怎么交？", "请在手机上交水费。", ("交水费去哪里",)),
+    ],
+    lambda: date(2025, 6, 1),
+)
+QUESTION = "请问社保卡丢了怎么补办"
+FAST = LlmTimeouts(connect_s=1.0, first_token_s=0.3, idle_s=0.2, total_s=2.0)
+
+
+class NoTickets:
+    """A store without work orders."""
+
+    async def by_number(self, number: str) -> TicketState | None:
+        return None
+
+    async def by_caller(self, caller: str) -> Sequence[TicketState]:
+        return ()
+
+
+def asked(text: str) -> list[Message]:
+    return [Message("agent", "您好"), Message("caller", text)]
+
+
+async def reply(url: str, history: list[Message]) -> tuple[Basis, str, object]:
+    """The one basis, all text and the action of a reply; fails when the protocol of replies is broken."""
+    dialog = LlmDialog(url, "m", "secret", EmbeddedDialog(KNOWLEDGE, NoTickets()), KNOWLEDGE, timeouts=FAST)
+    try:
+        items = [item async for item in dialog.reply(CALL, history)]
+    finally:
+        await dialog.aclose()
+    assert isinstance(items[0], Basis)
+    assert sum(isinstance(item, Basis) for item in items) == 1
+    actions = [item for item in items if not isinstance(item, (str, Basis))]
+    assert len(actions) <= 1
+    assert not actions or items[-1] is actions[0]
+    return items[0], "".join(item for item in items if isinstance(item, str)), actions[0] if actions else None
+
+
+async def reply_to(history: list[Message], *scripts: Script) -> tuple[Basis, str, object, LlmServer]:
+    async with llm_server(*scripts) as server:
+        return (*await reply(server.url, history), server)
+
+
+@pytest.mark.anyio
+async def test_streams_the_answer_with_passages_in_the_prompt() -> None:
+    basis, text, action, server = await reply_to(
+        asked(QUESTION), says("请带身份证", "到银行补办，", "工本费20元。")
+    )
+    assert text == "请带身份证到银行补办，工本费20元。"
+    assert action is None
+    assert basis.sources == ("kb:social-001",)
+    assert basis.confidence > 0.9
+    request = server.requests[0]
+    assert request.path == "/v1/chat/completions"
+    assert request.headers["authorization"] == "Bearer secret"
+    assert request.body["stream"] is True
+    assert ANSWER in request.body["messages"][0]["content"]
+    assert request.body["messages"][-1] == {"role": "user", "content": QUESTION}
+
+
+FAULTS = [
+    pytest.param(refuses("429 Too Many Requests"), id="429"),
+    pytest.param(refuses("500 Internal Server Error"), id="500"),
+    pytest.param(refuses("401 Unauthorized"), id="401"),
+    pytest.param(resets(), id="reset"),
+    pytest.param(garbles(), id="malformed"),
+    pytest.param(dribbles(), id="dribble"),
+    pytest.param(breaks_off(), id="disconnect"),
+    pytest.param(says(), id="empty"),
+    pytest.param(calls_tool("format_disk", "{}"), id="unknown-tool"),
+    pytest.param(calls_tool("transfer", "{not json"), id="bad-arguments"),
+    pytest.param(says("工本费五十元，也就是50元。"), id="invented-number"),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_fault_before_any_words_is_bridged_by_the_embedded_dialog(fault: Script) -> None:
+    with anyio.fail_after(5):
+        basis, text, action, server = await reply_to(asked(QUESTION), fault)
+    assert ANSWER in text
+    assert action is None
+    assert basis.sources == ("kb:social-001",)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.anyio
+async def test_no_server_at_all_is_bridged() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        _, text, _ = await reply(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", asked(QUESTION))
+    assert ANSWER in text
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("fault", [breaks_off, garbles, dribbles])
+async def test_a_fault_within_the_reply_starts_over_with_the_embedded_answer(fault) -> None:
+    with anyio.fail_after(5):
+        _, text, _, _ = await reply_to(asked(QUESTION), fault("请您带", "身份证，", "到银"))
+    assert text.startswith("请您带身份证，" + phrases.START_OVER)
+    assert ANSWER in text
+    assert "到银" + phrases.START_OVER not in text
+
+
+@pytest.mark.anyio
+async def test_a_fault_within_the_reply_asks_again_where_the_embedded_reply_would_need_memory() -> None:
+    _, text, action, _ = await reply_to(asked("我要投诉饭店油烟很大"), breaks_off("好的，"))
+    assert text == "好的，" + phrases.PROBLEM_RETRY
+    assert action is None
+
+
+@pytest.mark.anyio
+async def test_transfer_tool_with_blank_text_is_not_silent() -> None:
+    arguments = json.dumps({"reason": "low_confidence", "request": "无人机飞行许可怎么申请"})
+    _, text, action, _ = await reply_to(asked("无人机许可怎么申请"), calls_tool("transfer", arguments))
+    assert text == phrases.NO_ANSWER_TRANSFER
+    assert isinstance(action, Transfer)
+    assert action.reason == "low_confidence"
+    assert action.summary.request == "无人机飞行许可怎么申请"
+    assert action.summary.caller == "13800138000"
+
+
+@pytest.mark.anyio
+async def test_words_before_a_tool_call_are_said_once() -> None:
+    _, text, action, _ = await reply_to(
+        asked("没有了谢谢"), calls_tool("end_call", "{}", "好的，祝您生活愉快。")
+    )
+    assert text == "好的，祝您生活愉快。"
+    assert isinstance(action, EndCall)
+
+
+@pytest.mark.anyio
+async def test_numbers_of_persons_are_masked_on_the_way_out_and_put_back() -> None:
+    history = [
+        *asked("我要投诉施工噪音"),
+        Message("agent", "请问您的电话？"),
+        Message("caller", "一三九零零一三九零零零"),
+    ]
+    arguments = json.dumps({"matter": "半夜施工", "place": "人民路", "contact": "【号码2】"})
+    _, text, action, server = await reply_to(history, calls_tool("file_ticket", arguments))
+    sent = json.dumps(server.requests[0].body, ensure_ascii=False)
+    assert "一三九零零一三九零零零" not in sent
+    assert "13800138000" not in sent
+    assert text == phrases.INTAKE_FILING
+    assert isinstance(action, FileTicket)
+    assert action.draft.slots["contact"] == "13900139000"
+    assert action.draft.category == "施工噪音"
+
+
+@pytest.mark.anyio
+async def test_orders_never_reach_the_model() -> None:
+    _, _, action, server = await reply_to(asked("转人工"), says("请稍等，我先问您几个问题。"))
+    assert isinstance(action, Transfer)
+    assert action.reason == "caller_asked"
+    assert server.requests == []
+
+
+@pytest.mark.anyio
+async def test_what_the_embedded_dialog_began_it_finishes() -> None:
+    history = asked("我要投诉饭店油烟很大")
+    basis, text, _, _ = await reply_to(history, refuses("503 Service Unavailable"))
+    assert phrases.INTAKE_PLACE in text
+    assert isinstance(basis.memory, Talk)
+    history += [Message("agent", text, memory=basis.memory), Message("caller", "人民路十八号")]
+    _, text, _, server = await reply_to(history, says("好的。"))
+    assert text == phrases.INTAKE_TIME
+    assert server.requests == []
+
+
+@pytest.mark.anyio
+async def test_closing_a_reply_early_hangs_up_on_the_server() -> None:
+    async with llm_server(dribbles("请您带身份证，")) as server:
+        dialog = LlmDialog(server.url, "m", None, EmbeddedDialog(KNOWLEDGE, NoTickets()), KNOWLEDGE)
+        answer = dialog.reply(CALL, asked(QUESTION))
+        assert isinstance(await anext(answer), Basis)
+        assert await anext(answer) == "请您带身份证，"
+        await answer.aclose()
+        with anyio.fail_after(2):
+            await server.hung_up.wait()
+        await dialog.aclose()
