@@ -32,7 +32,9 @@ def open_voice(
     """
     unknown = [name for name in engines if name not in ENGINES]
     if unknown or not engines:
-        raise VoiceMissing(f"unknown TTS engine {unknown[:1] or ''}; known are {', '.join(ENGINES)}")
+        raise VoiceMissing(
+            f"unknown TTS engine {unknown[0] if unknown else ''!r}; known are {', '.join(ENGINES)}"
+        )
     names = [("piper" if piper_model else "espeak") if name == "auto" else name for name in engines]
     names = list(dict.fromkeys(names))
     opened = [
