@@ -1,0 +1,187 @@
+"""The API's routes on calls, work orders and seats.
+
+Plain (not async) routes run in worker threads, so the store never holds up the event loop.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BeforeValidator
+
+from desk.auth import Me, only
+from desk.models import (
+    Call,
+    CallItem,
+    Page,
+    Seat,
+    SeatIn,
+    SeatStatus,
+    Ticket,
+    TicketIn,
+    TicketPatch,
+)
+from desk.wav import wav_response
+from records import CHINA, NotFound, export
+from records.store import Store
+
+PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
+Moment = Annotated[datetime | date, BeforeValidator(lambda text: _bare_date(text))]
+Words = Annotated[str, Query(max_length=200)]
+
+
+def calls_router(store: Store, recordings_dir: Path) -> APIRouter:
+    """The routes below /api/v1/calls."""
+    router = APIRouter(prefix="/api/v1/calls", tags=["calls"])
+
+    def find(call_id: str) -> dict[str, Any]:
+        call = store.call(call_id)
+        if call is None:
+            raise NotFound(f"there is no call {call_id}")
+        return call
+
+    def wav_of(call: Mapping[str, Any]) -> Path | None:
+        # Only ever a file directly in the folder, whatever the record says.
+        path = recordings_dir / Path(call["recording"]).name
+        return path if call["recording"] and path.is_file() else None
+
+    @router.get("", response_model=Page[CallItem])
+    def list_calls(
+        from_: Annotated[Moment | None, Query(alias="from")] = None,
+        to: Moment | None = None,
+        caller: Words = "",
+        q: Words = "",
+        outcome: Words = "",
+        page: PageNumber = 1,
+    ) -> dict[str, Any]:
+        """Calls, newest first, started within `from` <= … < `to`; a bare date is a whole day in China."""
+        begin = _moment(from_, timedelta()) if from_ else None
+        end = _moment(to, timedelta(days=1)) if to else None
+        found = store.calls(begin, end, caller.strip(), q.strip(), outcome, page)
+        return {**found, "items": [_shown(call) for call in found["items"]]}
+
+    @router.get("/{call_id}", response_model=Call)
+    def get_call(call_id: str) -> dict[str, Any]:
+        """One call with its turns, events and transfer."""
+        return _shown(find(call_id))
+
+    @router.head("/{call_id}/recording.wav", include_in_schema=False, dependencies=[only("ops", "admin")])
+    @router.get(
+        "/{call_id}/recording.wav",
+        response_class=Response,
+        responses={200: {"content": {"audio/wav": {}}}},
+        dependencies=[only("ops", "admin")],
+    )
+    def get_recording(
+        call_id: str,
+        request: Request,
+        range_: Annotated[str | None, Header(alias="range")] = None,
+    ) -> Response:
+        """Stereo WAV, left the caller, right the agent or seat; as far as it goes while the call runs."""
+        path = wav_of(find(call_id))
+        if path is None:
+            raise HTTPException(404, "this call has no recording")
+        return wav_response(path, range_, head=request.method == "HEAD")
+
+    @router.get("/{call_id}/vcon", dependencies=[only("ops", "admin")])
+    def get_vcon(call_id: str, request: Request) -> Response:
+        """The call as vCon (IETF draft-ietf-vcon-vcon-core)."""
+        call = find(call_id)
+        ticket = store.ticket(call["ticket_id"]) if call["ticket_id"] else None
+        url = str(request.base_url).rstrip("/") + _recording_path(call)
+        made = export.vcon(call, ticket=ticket, recording=wav_of(call), recording_url=url)
+        return JSONResponse(made, media_type="application/vcon+json")
+
+    return router
+
+
+def tickets_router(store: Store) -> APIRouter:
+    """The routes below /api/v1/tickets."""
+    router = APIRouter(prefix="/api/v1/tickets", tags=["work orders"])
+
+    @router.get("", response_model=Page[Ticket])
+    def list_tickets(
+        status: Words = "", caller: Words = "", department: Words = "", q: Words = "", page: PageNumber = 1
+    ) -> dict[str, Any]:
+        """Work orders, newest first; `q` is looked for in title and text, or is a number."""
+        return store.tickets(status, caller, department, q.strip(), page)
+
+    @router.post("", status_code=201, response_model=Ticket)
+    def file_ticket(
+        body: TicketIn, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
+    ) -> dict[str, Any] | None:
+        """File a work order; with an Idempotency-Key the same request twice files one."""
+        if body.call_id is not None and store.call(body.call_id) is None:
+            raise HTTPException(422, f"call_id: there is no call {body.call_id}")
+        number = store.file_ticket(f"api:{idempotency_key or uuid.uuid4()}", **body.model_dump())
+        return store.ticket(number)
+
+    @router.get("/{number}", response_model=Ticket)
+    def get_ticket(number: str) -> dict[str, Any]:
+        """One work order."""
+        found = store.ticket(number)
+        if found is None:
+            raise NotFound(f"there is no work order {number}")
+        return found
+
+    @router.patch("/{number}", response_model=Ticket)
+    def change_ticket(number: str, body: TicketPatch) -> dict[str, Any]:
+        """Change a work order."""
+        return store.update_ticket(number, **body.model_dump(exclude_unset=True))
+
+    return router
+
+
+def seats_router(store: Store) -> APIRouter:
+    """The routes below /api/v1/seats."""
+    router = APIRouter(prefix="/api/v1/seats", tags=["seats"])
+
+    def find(seat_id: str) -> dict[str, Any]:
+        return next(seat for seat in store.seats() if seat["id"] == seat_id)
+
+    @router.get("", response_model=Page[Seat])
+    def list_seats() -> dict[str, Any]:
+        """All seats."""
+        found = store.seats()
+        return {"items": found, "total": len(found), "page": 1}
+
+    @router.post("", status_code=201, response_model=Seat, dependencies=[only("ops", "admin")])
+    def save_seat(body: SeatIn) -> dict[str, Any]:
+        """Add a seat, which is away at first, or change one, which keeps its status."""
+        store.seed_seats([body.model_dump()])
+        return find(body.id)
+
+    @router.post("/{seat_id}/status", response_model=Seat)
+    def set_status(seat_id: str, body: SeatStatus, me: Me) -> dict[str, Any]:
+        """Set a seat's status; while it rings or talks only ops and admin may (to free one that is stuck)."""
+        in_call = ("ringing", "talking") if me.role == "seat" else ()
+        if not store.set_seat_status(seat_id, body.status, unless=in_call):
+            raise HTTPException(409, f"the seat {seat_id} is in a call")
+        return find(seat_id)
+
+    return router
+
+
+def _shown(call: dict[str, Any]) -> dict[str, Any]:
+    return {**call, "recording": _recording_path(call) if call["recording"] else ""}
+
+
+def _recording_path(call: Mapping[str, Any]) -> str:
+    return f"/api/v1/calls/{call['id']}/recording.wav"
+
+
+def _bare_date(text: object) -> object:
+    # Left to itself pydantic makes a bare date midnight UTC.
+    return date.fromisoformat(text) if isinstance(text, str) and len(text) == len("2025-01-31") else text
+
+
+def _moment(value: datetime | date, whole_day: timedelta) -> datetime:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=CHINA)
+    return datetime.combine(value, time(), CHINA) + whole_day

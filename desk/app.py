@@ -1,0 +1,136 @@
+"""Puts the desk together: API, pages, the gate around them, and errors as {"detail": "…"}."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+
+from desk.api import calls_router, seats_router, tickets_router
+from desk.auth import Gate, only
+from desk.live import LiveFeed, sse
+from desk.models import ChatIn, ChatOut, Page, Passage
+from desk.session import session_router
+from records import Conflict, NotFound, RecordsError
+from records.store import Store
+
+STATIC = Path(__file__).parent / "static"
+PAGES = {"/login": "login.html", "/": "calls.html", "/calls/{call_id}": "call.html"}
+
+
+def create_desk(
+    store: Store,
+    *,
+    recordings_dir: Path,
+    api_token: str | None,
+    ready: Callable[[], bool],
+    metrics: Callable[[], str],
+    live: LiveFeed,
+    chat: Callable[[str, str], Awaitable[dict[str, Any]]] | None = None,
+    kb_search: Callable[[str, int], list[dict[str, Any]]] | None = None,
+) -> FastAPI:
+    """The web desk as an ASGI application, to be served in the program's own event loop.
+
+    `ready`, `metrics` (Prometheus text) and `chat` (session, text -> a reply as in docs/interface.md) run on
+    that loop; `kb_search` (query, limit -> passages, best first) runs in a worker thread. Without `chat` or
+    `kb_search` their paths answer 503. Before the server is stopped, `live` must be closed.
+    """
+    app = FastAPI(
+        title="12345 hotline voice agent",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
+    app.add_middleware(Gate, store=store, api_token=api_token)
+    _add_errors(app)
+    app.include_router(session_router(store))
+    app.include_router(calls_router(store, recordings_dir))
+    app.include_router(tickets_router(store))
+    app.include_router(seats_router(store))
+    _add_health(app, ready, metrics)
+    _add_live(app, live, chat, kb_search)
+    _add_pages(app)
+    return app
+
+
+def _add_health(app: FastAPI, ready: Callable[[], bool], metrics: Callable[[], str]) -> None:
+    @app.get("/healthz", tags=["operation"])
+    async def healthz() -> dict[str, str]:
+        """The process is alive."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["operation"], responses={503: {}})
+    async def readyz(response: Response) -> dict[str, str]:
+        """Calls are taken; 503 while starting, draining or full."""
+        taking = ready()
+        response.status_code = 200 if taking else 503
+        return {"status": "ready" if taking else "not ready"}
+
+    @app.get("/metrics", tags=["operation"], dependencies=[only("ops", "admin")])
+    async def get_metrics() -> PlainTextResponse:
+        """Prometheus text."""
+        return PlainTextResponse(metrics(), media_type="text/plain; version=0.0.4")
+
+
+def _add_live(
+    app: FastAPI,
+    live: LiveFeed,
+    chat: Callable[[str, str], Awaitable[dict[str, Any]]] | None,
+    kb_search: Callable[[str, int], list[dict[str, Any]]] | None,
+) -> None:
+    @app.get("/api/v1/events", tags=["calls"], response_class=StreamingResponse)
+    async def events() -> StreamingResponse:
+        """Live call events as server-sent events, each a JSON object with at least `kind` and `call_id`."""
+        headers = {"X-Accel-Buffering": "no"}
+        return StreamingResponse(sse(live), media_type="text/event-stream", headers=headers)
+
+    @app.get("/api/v1/kb", tags=["knowledge"], response_model=Page[Passage])
+    def search_kb(q: str, limit: int = 5) -> dict[str, Any]:
+        """Passages of the knowledge base, best first."""
+        if kb_search is None:
+            raise HTTPException(503, "no knowledge base is loaded")
+        if not (1 <= limit <= 50 and len(q) <= 500):
+            raise HTTPException(422, "limit is 1 to 50, q at most 500 characters")
+        found = kb_search(q, limit)
+        return {"items": found, "total": len(found), "page": 1}
+
+    @app.post("/api/v1/chat", tags=["chat"], response_model=ChatOut)
+    async def post_chat(body: ChatIn) -> dict[str, Any]:
+        """The same dialog by text."""
+        if chat is None:
+            raise HTTPException(503, "the dialog is not available by text")
+        return await chat(body.session, body.text)
+
+
+def _add_pages(app: FastAPI) -> None:
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    def serve(file: str) -> Callable[[], Awaitable[FileResponse]]:
+        async def page() -> FileResponse:
+            return FileResponse(STATIC / file, headers={"Cache-Control": "no-cache"})
+
+        return page
+
+    for path, file in PAGES.items():
+        app.add_api_route(path, serve(file), include_in_schema=False)
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def favicon() -> FileResponse:
+        return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        problems = (f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors())
+        return JSONResponse({"detail": "; ".join(problems)}, 422)
+
+    @app.exception_handler(RecordsError)
+    async def failed(_request: Request, error: RecordsError) -> JSONResponse:
+        status = 404 if isinstance(error, NotFound) else 409 if isinstance(error, Conflict) else 503
+        return JSONResponse({"detail": str(error)}, status)

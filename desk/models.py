@@ -1,0 +1,206 @@
+"""The API's JSON, as in docs/interface.md. Times are ISO 8601 in UTC; `*_s` are seconds since the answer."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+
+class Page(BaseModel, Generic[T]):
+    """One page of a list, newest or best first; pages count from 1."""
+
+    items: list[T]
+    total: int
+    page: int
+
+
+class Turn(BaseModel):
+    """One turn of a call; confidences are 0..1."""
+
+    index: int
+    who: str
+    text: str
+    started_s: float
+    ended_s: float | None
+    asr_confidence: float | None
+    dialog_confidence: float | None
+    interrupted: bool
+    heard_text: str | None
+    response_gap_ms: float | None
+    sources: list[str]
+    stages_ms: dict[str, float]
+
+
+class CallEvent(BaseModel):
+    """Something that happened in a call beside the turns."""
+
+    at_s: float
+    kind: str
+    detail: dict[str, Any]
+
+
+class TransferSummary(BaseModel):
+    """What the seat was told of the call."""
+
+    model_config = ConfigDict(extra="allow")
+
+    caller: str = ""
+    request: str = ""
+    place: str = ""
+    time: str = ""
+    category: str = ""
+    department: str = ""
+    answered: list[str] = []
+    open_points: list[str] = []
+    mood: str = ""
+
+
+class Transfer(BaseModel):
+    """Why and to whom the call was handed over; `outcome` is empty while it is under way."""
+
+    reason: str
+    summary: TransferSummary
+    seat: str
+    outcome: str
+
+
+class CallHead(BaseModel):
+    """A call without what happened in it; `recording` is the path of its audio, empty if there is none."""
+
+    id: str
+    node: str
+    caller: str
+    callee: str
+    started_at: str
+    answered_at: str | None
+    ended_at: str | None
+    end_reason: str
+    outcome: str
+    ticket_id: str | None
+    recording: str
+
+
+class CallItem(CallHead):
+    """A call in a list: also how many turns it has and what the caller said first."""
+
+    turn_count: int
+    first_words: str
+
+
+class Call(CallHead):
+    """A call with all that happened in it."""
+
+    turns: list[Turn]
+    events: list[CallEvent]
+    transfer: Transfer | None
+
+
+TicketStatus = Literal["filed", "accepted", "in_progress", "resolved", "closed"]
+Urgency = Literal["normal", "urgent", "emergency"]
+
+
+class TicketIn(BaseModel):
+    """A work order to file."""
+
+    call_id: str | None = None
+    caller: str = Field("", max_length=64)
+    category: str = Field("", max_length=200)
+    department: str = Field("", max_length=200)
+    urgency: Urgency = "normal"
+    title: str = Field(min_length=1, max_length=500)
+    text: str = Field("", max_length=20_000)
+    slots: dict[str, str] = {}
+
+
+class TicketPatch(BaseModel):
+    """What to change of a work order; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    category: str = Field("", max_length=200)
+    department: str = Field("", max_length=200)
+    urgency: Urgency = "normal"
+    title: str = Field("", max_length=500)
+    text: str = Field("", max_length=20_000)
+    slots: dict[str, str] = {}
+    status: TicketStatus = "filed"
+
+
+class Ticket(BaseModel):
+    """A work order; `id` is its number."""
+
+    id: str
+    call_id: str | None
+    caller: str
+    category: str
+    department: str
+    urgency: str
+    title: str
+    text: str
+    slots: dict[str, str]
+    status: str
+    created_at: str
+    updated_at: str
+
+
+class SeatIn(BaseModel):
+    """A seat to add or change."""
+
+    id: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")
+    name: str = Field("", max_length=100)
+    uri: str = Field(max_length=300, pattern=r"^sips?:\S+$")
+    skills: list[str] = []
+
+
+class SeatStatus(BaseModel):
+    """What a person may set; ringing and talking are set by the calls themselves."""
+
+    status: Literal["away", "free", "wrap_up"]
+
+
+class Seat(BaseModel):
+    """A seat, its status (away, free, ringing, talking, wrap_up) since when, and its call."""
+
+    id: str
+    name: str
+    uri: str
+    skills: list[str]
+    status: str
+    since: str
+    call_id: str | None
+
+
+class Passage(BaseModel):
+    """A passage of the knowledge base and how well it fits."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    question: str
+    answer: str
+    department: str = ""
+    source: str = ""
+    valid_from: str | None = None
+    valid_to: str | None = None
+    score: float
+
+
+class ChatIn(BaseModel):
+    """One message of a text conversation; `session` is chosen by the client and names the conversation."""
+
+    session: str = Field(min_length=8, max_length=100)
+    text: str = Field(min_length=1, max_length=2000)
+
+
+class ChatOut(BaseModel):
+    """The agent's reply; `action` names what it wants done beside, e.g. a transfer."""
+
+    model_config = ConfigDict(extra="allow")
+
+    reply: str
+    action: str | dict[str, Any] | None = None
+    sources: list[str] = []
+    confidence: float | None = None

@@ -1,0 +1,130 @@
+// What all pages share: the API, live events, building elements, words and formats.
+
+const ZONE = "Asia/Shanghai";
+
+export class ApiError extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+// Ask the API; a session that is over leads to the sign-in page (unless `stay`).
+export async function api(path, { method = "GET", body, stay = false } = {}) {
+  const options = { method, credentials: "same-origin", headers: {} };
+  if (body !== undefined) {
+    options.headers["Content-Type"] = "application/json";
+    options.body = JSON.stringify(body);
+  }
+  const response = await fetch(path, options);
+  if (response.status === 401 && !stay) {
+    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  }
+  if (!response.ok) {
+    const detail = await response.json().then((json) => json.detail, () => "");
+    throw new ApiError(response.status, detail);
+  }
+  return response.status === 204 ? null : response.json();
+}
+
+// Call `changed(event)` for every live event; shows in the header whether the line is up.
+export function live(changed) {
+  const sign = document.getElementById("live");
+  const source = new EventSource("/api/v1/events");
+  let wasDown = false;
+  const show = (up) => {
+    sign.classList.toggle("up", up);
+    sign.textContent = up ? "实时连接" : "连接中断，正在重连";
+  };
+  source.onopen = () => {
+    show(true);
+    if (wasDown) changed({ kind: "reconnected", call_id: null });  // something may have been missed
+    wasDown = false;
+  };
+  source.onerror = () => {
+    show(false);
+    wasDown = true;
+  };
+  source.onmessage = (message) => changed(JSON.parse(message.data));
+}
+
+// Let several calls within `ms` become one.
+export function calmly(ms, action) {
+  let timer = 0;
+  return () => {
+    if (!timer) timer = setTimeout(() => { timer = 0; action(); }, ms);
+  };
+}
+
+// An element; texts become text nodes, so nothing a caller says is ever read as HTML.
+export function h(name, props = {}, ...children) {
+  const [tag, ...classes] = name.split(".");
+  const element = document.createElement(tag);
+  if (classes.length) element.className = classes.join(" ");
+  for (const [key, value] of Object.entries(props)) {
+    if (value === undefined) continue;
+    if (key in element) element[key] = value;
+    else element.setAttribute(key, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+  return element;
+}
+
+export async function header() {
+  const account = await api("/api/v1/session");
+  document.getElementById("account").textContent = `${account.name} · ${ROLE[account.role] ?? account.role}`;
+  document.getElementById("sign-out").addEventListener("click", async () => {
+    await api("/api/v1/session", { method: "DELETE" });
+    location.assign("/login");
+  });
+  return account;
+}
+
+const ROLE = { seat: "坐席", ops: "运营", admin: "管理员" };
+
+export const OUTCOME = {
+  answered: ["已答复", "good"],
+  ticket: ["已立工单", "info"],
+  transferred: ["已转人工", "warm"],
+  callback: ["约定回电", "warm"],
+  abandoned: ["来电放弃", "quiet"],
+  rejected: ["线路忙", "quiet"],
+  failed: ["异常中断", "bad"],
+};
+
+export const END_REASON = {
+  caller_hangup: "来电人挂机",
+  agent_hangup: "话务员结束通话",
+  transferred: "转人工后结束",
+  rejected_busy: "线路忙，未接入",
+  failed: "异常中断",
+};
+
+export function outcomeBadge(call) {
+  if (!call.ended_at) return h("span.badge.live", {}, "通话中");
+  const [words, tone] = OUTCOME[call.outcome] ?? [call.outcome || "已结束", "quiet"];
+  return h(`span.badge.${tone}`, {}, words);
+}
+
+export const maskNumber = (number) =>
+  !number ? "未显示号码" : number.length >= 7 ? `${number.slice(0, 3)}****${number.slice(-4)}` : number;
+
+const DAY = new Intl.DateTimeFormat("sv-SE", { timeZone: ZONE, dateStyle: "short" });
+const CLOCK = new Intl.DateTimeFormat("zh-CN", { timeZone: ZONE, timeStyle: "medium", hourCycle: "h23" });
+
+export function dateTime(iso) {
+  if (!iso) return "—";
+  const at = new Date(iso);
+  const today = DAY.format(at) === DAY.format(new Date());
+  return `${today ? "今天" : DAY.format(at)} ${CLOCK.format(at)}`;
+}
+
+export function minutes(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  return `${String(Math.floor(whole / 60)).padStart(2, "0")}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+export function lengthOf(call) {
+  if (!call.answered_at) return 0;
+  return (new Date(call.ended_at ?? Date.now()) - new Date(call.answered_at)) / 1000;
+}

@@ -1,0 +1,54 @@
+// Signing in, and replacing the one-time password.
+import { api } from "./common.js";
+
+const signIn = document.getElementById("sign-in");
+const change = document.getElementById("change");
+const message = document.getElementById("message");
+
+function proceed(account) {
+  if (account.must_change) {
+    signIn.hidden = true;
+    change.hidden = false;
+    if (signIn.password.value) change.old.value = signIn.password.value;
+    (change.old.value ? change.new : change.old).focus();
+    return;
+  }
+  const next = new URLSearchParams(location.search).get("next") || "/";
+  location.replace(/^\/(?![/\\])/.test(next) ? next : "/");  // never to another site
+}
+
+async function send(form, method, path, body, words) {
+  const button = form.querySelector("button");
+  message.textContent = "";
+  button.disabled = true;
+  try {
+    proceed(await api(path, { method, body, stay: true }));
+  } catch (error) {
+    message.textContent = words[error.status] || "暂时无法登录，请稍后再试。";
+  } finally {
+    button.disabled = false;
+  }
+}
+
+signIn.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const body = { name: signIn.elements.name.value.trim(), password: signIn.password.value };
+  send(signIn, "POST", "/api/v1/session", body, {
+    401: "账号或密码不正确，请重新输入。",
+    429: "输错次数过多，请一分钟后再试。",
+  });
+});
+
+change.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (change.new.value !== change.again.value) {
+    message.textContent = "两次输入的新密码不一致。";
+    return;
+  }
+  send(change, "PUT", "/api/v1/session/password", { old: change.old.value, new: change.new.value }, {
+    403: "当前密码不正确。",
+    422: "新密码至少 10 个字符，且不能与当前密码相同。",
+  });
+});
+
+api("/api/v1/session", { stay: true }).then(proceed, () => {});  // not signed in yet: stay here
