@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from starlette.responses import Response, StreamingResponse
 
+HEADER_BYTES = 44
 CHUNK_BYTES = 64 * 1024
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
@@ -18,7 +20,10 @@ def wav_response(path: Path, range_header: str | None, *, head: bool = False) ->
     What is appended meanwhile is left for the next request: the length was announced already.
     Raises OSError when there is no such file.
     """
-    size = path.stat().st_size
+    # The header before the size, and the same one again below: it then promises no more than is sent.
+    with path.open("rb") as file:
+        header = file.read(HEADER_BYTES)
+        size = os.fstat(file.fileno()).st_size
     headers = {"Accept-Ranges": "bytes", "Content-Disposition": f'inline; filename="{path.name}"'}
     wanted = _RANGE.fullmatch(range_header.strip()) if range_header else None
     status, start, end = 200, 0, size
@@ -31,7 +36,7 @@ def wav_response(path: Path, range_header: str | None, *, head: bool = False) ->
     headers["Content-Length"] = str(end - start)
     if head:
         return Response(status_code=status, headers=headers, media_type="audio/wav")
-    return StreamingResponse(_read(path, start, end), status, headers, media_type="audio/wav")
+    return StreamingResponse(_read(path, header, start, end), status, headers, media_type="audio/wav")
 
 
 def _part(first: str, last: str, size: int) -> tuple[int, int]:
@@ -40,7 +45,10 @@ def _part(first: str, last: str, size: int) -> tuple[int, int]:
     return int(first), min(size, int(last) + 1) if last else size
 
 
-def _read(path: Path, start: int, end: int) -> Iterator[bytes]:
+def _read(path: Path, header: bytes, start: int, end: int) -> Iterator[bytes]:
+    if start < len(header):
+        yield header[start:end]
+        start = min(len(header), end)
     with path.open("rb") as file:
         file.seek(start)
         while start < end:
