@@ -118,7 +118,9 @@ def test_logs_carry_no_words_and_no_numbers() -> None:
             values = {_last_name(value) for value in _logged(call)} & PRIVATE_KEYS
             formatted = any(isinstance(argument, ast.JoinedStr) for argument in call.args)
             if keys or values or formatted:
-                wrong.append(f"{where(path, call)}: {sorted(keys | values) or 'an f-string for an event'}")
+                wrong.append(
+                    f"{where(path, call)}: {sorted(map(str, keys | values)) or 'an f-string for an event'}"
+                )
     assert wrong == []
 
 
