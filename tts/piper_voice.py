@@ -45,9 +45,8 @@ class PiperVoice:
         """Yield mono s16le at `sample_rate`, sentence by sentence. Raises VoiceFailed."""
         loop = asyncio.get_running_loop()
         trimmer = pcm.SilenceTrimmer(self.sample_rate, lead_s=_LEAD_S, tail_s=_TAIL_S)
-        sentences: Iterator[Any] = self._piper.synthesize(
-            spoken(text), syn_config=self._synthesis(length_scale=1.0 / rate)
-        )
+        pace = self._synthesis(length_scale=self._piper.config.length_scale / rate)
+        sentences: Iterator[Any] = iter(self._piper.synthesize(spoken(text), syn_config=pace))
         while True:
             try:
                 sentence = await loop.run_in_executor(self._thread, next, sentences, None)

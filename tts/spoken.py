@@ -8,9 +8,11 @@ Cardinals are cn2an's; which numbers are cardinals, and which are read digit by 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
 import cn2an
+
+Rule = tuple[str, Callable[[re.Match[str]], str] | str]
 
 _DIGITS = "零幺二三四五六七八九"
 _YEAR = "零一二三四五六七八九"
@@ -178,19 +180,22 @@ def _both(
     return f"{each(first, tail)}到{each(last, tail)}{tail}"
 
 
-def _rules() -> Iterable[tuple[str, Callable[[re.Match[str]], str] | str]]:
-    # Marks of a text that was made to be read, not heard.
+def _layout() -> Iterator[Rule]:
+    """Marks and addresses of a text that was made to be read, not heard."""
     yield r"(?<![\d*])\*{2,}|\*{2,}(?![\d*])|`+|^\s*#+\s*|^\s*[-•·*]\s+", ""
     yield r"^(\s*)(\d{1,2})[.)、](?!\d)\s*", lambda m: f"{cardinal(m[2])}、"
     yield r"[（(](\d{1,2})[)）]", lambda m: f"{cardinal(m[1])}、"
 
-    yield r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", lambda m: _web(m[0])
+    yield r"(?a:(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+)", lambda m: _web(m[0])
     yield (
-        r"(?:https?://|www\.)[\w./_-]*[\w/]|\b[a-z][\w-]*(?:\.[\w-]+)*\.(?:com|cn|net|org|gov)\b(?:/[\w./_-]*)?",
+        r"(?a:(?:https?://|www\.)[\w./_-]*[\w/]|"
+        r"(?<![\w.-])[a-z][\w-]*(?:\.[\w-]+)*\.(?:com|cn|net|org|gov)\b(?:/[\w./_-]*)?)",
         lambda m: _web(m[0]),
     )
 
-    # ID numbers, telephone numbers.
+
+def _numbers_by_digits() -> Iterator[Rule]:
+    """ID numbers and telephone numbers."""
     yield rf"{_START}(\d{{17}}[\dXx]){_END}", lambda m: in_groups(m[1].upper())
     yield r"\+86[- ]?(?=1\d{10})", "加八六，"
     yield rf"{_START}(1\d{{2}})[- ](\d{{4}})[- ](\d{{4}}){_END}", lambda m: in_groups(m[1] + m[2] + m[3])
@@ -204,7 +209,9 @@ def _rules() -> Iterable[tuple[str, Callable[[re.Match[str]], str] | str]]:
         lambda m: "，".join(map(by_digits, m.groups())),
     )
 
-    # Dates.
+
+def _dates() -> Iterator[Rule]:
+    """Dates."""
     yield (
         rf"{_START}(\d{{4}})([-/.])(0?[1-9]|1[0-2])\2(0?[1-9]|[12]\d|3[01]){_END}",
         lambda m: _date(m[1], m[3], m[4]),
@@ -216,7 +223,9 @@ def _rules() -> Iterable[tuple[str, Callable[[re.Match[str]], str] | str]]:
     )
     yield r"(?<!\d)((?:19|20)\d\d)\s?年", lambda m: _year(m[1]) + "年"
 
-    # Times of day.
+
+def _times() -> Iterator[Rule]:
+    """Times of day."""
     part = r"(凌晨|清晨|早上|早晨|上午|中午|下午|傍晚|晚上|夜间)?\s?"
     clock = r"([01]?\d|2[0-4])[::：]([0-5]\d)(?:[:：]([0-5]\d))?(?!\d)"
     yield (
@@ -226,7 +235,9 @@ def _rules() -> Iterable[tuple[str, Callable[[re.Match[str]], str] | str]]:
     yield rf"(?<!\d){part}{clock}", lambda m: _clock(m[2], m[3], m[1] or "", m[4])
     yield r"(?<!\d)0?2点", "两点"
 
-    # Percentages, money, temperatures, fractions.
+
+def _amounts() -> Iterator[Rule]:
+    """Percentages, money, temperatures, fractions."""
     yield (
         rf"{_START}({_NUMBER})%?{_TO}({_NUMBER})%",
         lambda m: f"百分之{cardinal(m[1])}到百分之{cardinal(m[2])}",
@@ -236,14 +247,16 @@ def _rules() -> Iterable[tuple[str, Callable[[re.Match[str]], str] | str]]:
     yield rf"{_START}({_NUMBER})‰", lambda m: f"千分之{cardinal(m[1])}"
     yield rf"([¥$€])\s?({_NUMBER})\s?(万|亿|千万|百万)?元?", _money
     yield (
-        rf"(-?)({_NUMBER}){_TO}(-?)({_NUMBER})\s?(?:℃|°C|摄氏度)",
+        rf"(?<![\d.])(-?)({_NUMBER}){_TO}(-?)({_NUMBER})\s?(?:℃|°C|摄氏度)",
         lambda m: f"{'零下' if m[1] else ''}{cardinal(m[2])}到{'零下' if m[3] else ''}{cardinal(m[4])}摄氏度",
     )
     yield rf"(?<![\d.])(-?)({_NUMBER})\s?(?:℃|°C|摄氏度)", _temperature
     yield rf"{_START}(\d{{1,2}})/(\d{{1,3}}){_END}", lambda m: f"{cardinal(m[2])}分之{cardinal(m[1])}"
     yield r"(?<!\d)(\d{1,2})\s?[*×xX]\s?(\d{1,2})(?!\d)", lambda m: f"{cardinal(m[1])}乘{cardinal(m[2])}"
 
-    # Units in Latin letters.
+
+def _units() -> Iterator[Rule]:
+    """Units in Latin letters."""
     units = "|".join(map(re.escape, sorted(_UNITS, key=len, reverse=True)))
     yield (
         rf"{_START}({_NUMBER}){_TO}({_NUMBER})\s?({units})(?![A-Za-z])",
@@ -253,7 +266,9 @@ def _rules() -> Iterable[tuple[str, Callable[[re.Match[str]], str] | str]]:
     yield r"(?<=[元米度吨次])/(?:㎡|m²)", "每平方米"
     yield r"(?<=[元米度吨次])/(?=[年月周天日次人户吨度])", "每"
 
-    # Addresses, routes, and other names that are numbers.
+
+def _names() -> Iterator[Rule]:
+    """Addresses, routes, and other names that are numbers."""
     yield r"(?<!\d)(\d+)(号楼|栋|幢|单元|座)", lambda m: _house(m[1], m[2])
     yield (
         r"(?<!\d)(\d+)-(\d+)-(\d+)(室|房|号)?",
@@ -267,7 +282,9 @@ def _rules() -> Iterable[tuple[str, Callable[[re.Match[str]], str] | str]]:
         lambda m: m[1] + m[2] + in_groups(m[3]),
     )
 
-    # Ranges and quantities with a measure.
+
+def _quantities() -> Iterator[Rule]:
+    """Ranges and quantities with a measure."""
     yield (
         rf"{_START}({_NUMBER})(万|亿)?{_TO}({_NUMBER})\s?((?:余|多)?{_MEASURE})",
         lambda m: f"{_quantity(m[1], m[4])[: -len(m[4])]}{m[2] or ''}到{_quantity(m[3], m[4])}",
@@ -283,8 +300,10 @@ def _rules() -> Iterable[tuple[str, Callable[[re.Match[str]], str] | str]]:
     )
     yield r"(?<=(?:共|约|满|超|达|近))(\d{1,8})(?![\d.])", lambda m: cardinal(m[1])
 
-    # What is left: letters with digits (plates, work orders), decimals, short and long bare numbers.
-    yield r"\b([A-Za-z]+)-?(\d+)\.(\d+)", lambda m: f"{m[1]}{cardinal(m[2])}点{_year(m[3])}"
+
+def _rest() -> Iterator[Rule]:
+    """What is left: letters with digits (plates, work orders), decimals, bare numbers."""
+    yield r"(?<![A-Za-z])([A-Za-z]+)-?(\d+)\.(\d+)", lambda m: f"{m[1]}{cardinal(m[2])}点{_year(m[3])}"
     yield r"(?<=[A-Za-z])-?(\d{3,})", lambda m: in_groups(m[1])
     yield r"(?<=[A-Za-z])(\d{1,2})(?![A-Za-z\d])", lambda m: cardinal(m[1])
     yield r"(?<=[A-Za-z])(\d+)|(?<!\d)(\d+)(?=[A-Za-z])", lambda m: by_digits(m[0])
@@ -295,7 +314,9 @@ def _rules() -> Iterable[tuple[str, Callable[[re.Match[str]], str] | str]]:
     yield r"(?<!\d)(\d{1,4})(?!\d)", lambda m: cardinal(m[1])
     yield r"\d+", lambda m: in_groups(m[0])
 
-    # Marks between words.
+
+def _joints() -> Iterator[Rule]:
+    """Marks between words."""
     yield r"(?<=[\u4e00-\u9fff])/(?=[\u4e00-\u9fff])", "或"
     yield r"(?<=[\u4e00-\u9fff])~(?=[\u4e00-\u9fff])", "到"
     yield r"\s?&\s?", "和"
@@ -304,6 +325,7 @@ def _rules() -> Iterable[tuple[str, Callable[[re.Match[str]], str] | str]]:
     yield r"(?<=[\u4e00-\u9fff])=(?=[\u4e00-\u9fff])", "等于"
 
 
-RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str] | str], ...] = tuple(
-    (re.compile(pattern, re.MULTILINE), say) for pattern, say in _rules()
-)
+# In this order: what an earlier rule has said, a later one does not see.
+_GROUPS = (_layout, _numbers_by_digits, _dates, _times, _amounts, _units, _names, _quantities, _rest, _joints)
+
+RULES = tuple((re.compile(pattern, re.MULTILINE), say) for group in _GROUPS for pattern, say in group())

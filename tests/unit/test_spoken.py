@@ -114,7 +114,9 @@ CASES = {
     "（1）户口本": "一、户口本",
     "**重点**，**5000**元": "重点，五千元",
     "是/否": "是或否",
-    "V2.0": "V二点零",
+    "版本V2.0": "版本V二点零",
+    "发到abc@163.com后15个工作日": "发到A B C艾特幺六三点C O M后十五个工作日",
+    "登录www.gov.cn查15条": "登录三W点G O V点C N查十五条",
     "社保卡丢了怎么补办？": "社保卡丢了怎么补办？",
     "": "",
 }
@@ -144,3 +146,8 @@ def test_a_number_within_a_sentence_does_not_disturb_its_neighbours() -> None:
 
 def test_absurdly_long_digits_are_read_out() -> None:
     assert spoken("9" * 40 + "元").replace("，", "") == "九" * 40 + "元"
+
+
+@pytest.mark.parametrize("piece", ["a", "1", "a.", "1-", "1,111", "我", "a1"])
+def test_absurdly_long_text_is_said_to_its_end(piece: str) -> None:
+    assert not re.search(r"\d", spoken(piece * 3000 + "12"))
