@@ -79,10 +79,10 @@ class Clerk:
 
     def start(self, text: str) -> Intake:
         """An intake from the caller's first sentence, which may fill several slots."""
-        matter = _MATTER_LEAD.sub("", strip_fillers(text))
+        matter = self.gazetteer.spell(_MATTER_LEAD.sub("", strip_fillers(text)))
         place = self.gazetteer.find(matter)
         # 半夜 tells when, but not on which day: it stays a part of the matter and the day is asked.
-        time = _find_time(matter)
+        time = _find_time(matter.replace(place, "，"))
         time = time if _SAYS_DAY.search(time) else ""
         if place:
             # The place is kept in its own slot; without it the matter reads better.

@@ -34,7 +34,7 @@ class Intent(Enum):
 
 
 EMERGENCIES = frozenset({Intent.FIRE, Intent.MEDICAL, Intent.POLICE, Intent.GAS_LEAK, Intent.SUICIDE})
-SHORT_CHARS = 10  # up to this length a phrase of three syllables may match by sound alone
+SHORT_CHARS = 8  # up to this length a phrase of three syllables may match by sound alone
 
 # Checked in this order; the first that matches is meant.
 _INSIDE = (
@@ -46,7 +46,7 @@ _INSIDE = (
     (Intent.MEDICAL, "晕倒 昏倒 昏过去 昏迷了 没有呼吸 没呼吸 不省人事 心脏病发作 心梗发作"),
     (Intent.MEDICAL, "叫救护车 要救护车 流血不止 大出血 快死了 喘不上气 被车撞了 需要急救 心跳停了"),
     (Intent.POLICE, "杀人了 有人杀人 要杀人 抢劫了 被抢劫 有人抢劫 正在抢劫 持刀 拿刀砍 拿着刀"),
-    (Intent.POLICE, "被绑架 有人打我 被人打了 打起来了 打群架 被人跟踪 入室盗窃 有小偷进"),
+    (Intent.POLICE, "被绑架 有人打我 被人打了 有人打架 打群架 被人跟踪 入室盗窃 有小偷进"),
     (Intent.HUMAN, "转人工 转到人工 人工服务 人工客服 人工坐席 接人工 找人工 要人工 找个人 换个人"),
     (Intent.HUMAN, "接线员 转接坐席 转坐席 找真人 真人服务 跟人说 叫个人 找你们领导 换人来接"),
     (Intent.HUMAN, "不想跟机器 不跟机器 不要机器人"),

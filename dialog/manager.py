@@ -38,7 +38,10 @@ MAX_MISSES = 2  # failures to understand in a row before a person takes over
 UNCLEAR_ASR = 0.55  # below this ASR confidence the words count as mumbled
 SLOW_RATE = 0.8
 CLOSE_MARGIN = 0.06  # two passages nearer than this are offered to the caller to choose from
-SURE_SCORE = 0.92  # from this score on no choice is offered
+SURE_SCORE = 0.92  # from this score on they must be nearer still, for scores crowd towards 1.0
+CLOSE_MARGIN_SURE = 0.02
+LITERAL_SCORE = 0.995  # from this score on the caller has said a phrasing of the passage
+SHORT_CHARS = 6  # an answer to a choice no longer than this names the choice, not a new matter
 ASIDE_SCORE = 0.8  # a question this well matched is answered even in the middle of taking down a complaint
 
 # What a caller in danger is told, and what the seat is told of it.
@@ -51,6 +54,7 @@ _ADVICE = {
 }
 _CANCEL = re.compile("不投诉了|不登记了|不反映了|不举报了|算了吧?$|取消登记|不报了")
 _WRONG = re.compile("不对|不是|错")
+_GOES_ON = re.compile("那|还|它|这个|这要|要多久|要带|多少钱|在哪|怎么收费")
 _FIRST = re.compile("第一|前一个|前面|头一个|前者")
 _SECOND = re.compile("第二|后一个|后面|后者")
 
@@ -164,12 +168,10 @@ class EmbeddedDialog:
     # -- questions -------------------------------------------------------------------------------------------
 
     def _question(self, turn: Turn) -> Answer:
-        hits = self.knowledge.search(turn.text)
-        sure, best, runner_up = _rated(turn, hits)
+        sure, best, runner_up = _rated(turn, self._search(turn))
         mumbled = len(strip_fillers(turn.text)) <= 2 or turn.asr < UNCLEAR_ASR
         if best and sure >= self.transfer_below and not (mumbled and sure < SURE_SCORE * 0.75):
-            close = runner_up and best.score - runner_up.score < CLOSE_MARGIN and best.score < SURE_SCORE
-            if close and runner_up:
+            if runner_up and _close(best.score, runner_up.score):
                 return self._offer_choice(turn, best.passage, runner_up.passage, sure)
             return self._answered(turn, best.passage, sure)
         if self.clerk.taxonomy.is_problem(turn.text):
@@ -178,6 +180,18 @@ class EmbeddedDialog:
             return self._missed(turn)
         text = phrases.NO_ANSWER_TRANSFER if is_question(turn.text) else phrases.STATEMENT_TRANSFER
         return self._transfer(turn, text, "low_confidence", sure, turn.text)
+
+    def _search(self, turn: Turn) -> list[Hit]:
+        """Passages for the caller's words; where these go on from the question before, with that question."""
+        hits = self.knowledge.search(turn.text)
+        talk, said = turn.talk, strip_fillers(turn.text)
+        if talk.awaiting == "choice" and len(said) <= SHORT_CHARS:
+            before = [m.text for m in turn.history[:-1] if m.who == "caller"]
+            return self.knowledge.search("".join(before[-1:]) + said)
+        known = hits and hits[0].score >= SURE_SCORE
+        if talk.awaiting == "more" and talk.answered and _GOES_ON.match(said) and not known:
+            return self.knowledge.search(talk.answered[-1] + said)
+        return hits
 
     def _answered(self, turn: Turn, passage: Passage, sure: float) -> Answer:
         talk = understood(turn.talk, awaiting="more", answered=(*turn.talk.answered, passage.question))
@@ -298,6 +312,13 @@ class EmbeddedDialog:
             unanswered=unanswered,
             filed=talk.filed,
         )
+
+
+def _close(best: float, runner_up: float) -> bool:
+    """Whether two scores are too near to choose for the caller."""
+    if best >= LITERAL_SCORE:
+        return False
+    return best - runner_up < (CLOSE_MARGIN if best < SURE_SCORE else CLOSE_MARGIN_SURE)
 
 
 def _rated(turn: Turn, hits: Sequence[Hit]) -> tuple[float, Hit | None, Hit | None]:

@@ -16,7 +16,7 @@ _HERE = Path(__file__).parent
 # What may follow a street or community in an address: numbers, buildings, floors, rooms, and where exactly.
 _TAIL = re.compile(
     r"^(?:和|与|跟)?(?:[0-9零〇一二三四五六七八九十百千幺两]+(?:号|弄|栋|幢|座|楼|单元|层|室|区|期|巷|门)?|"
-    r"号|院|楼下|楼|单元|室|东门|西门|南门|北门|门口|门前|大门|路口|交叉口|附近|旁边|对面|楼下|后面|前面|里面|这边|边上|"
+    r"号|院|楼下|楼|单元|室|[东西南北]门口?|门口|门前|大门|路口|交叉口|附近|旁边|对面|楼下|后面|前面|里面|这边|边上|"
     r"东侧|西侧|南侧|北侧|的)+"
 )
 # That something is broken, missing or unbearable, whatever it is.

@@ -1,0 +1,328 @@
+"""Whole conversations with the embedded dialog, turn by turn, as the session would hold them.
+
+The callers' words are what the built-in recogniser heard of synthetic speech, with its confidence; homophone
+errors and all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import pytest
+
+from dialog import Basis, CallContext, EndCall, FileTicket, Message, TicketState, Transfer, phrases
+from dialog.knowledge import Knowledge, Passage
+from dialog.manager import SLOW_RATE, EmbeddedDialog
+from dialog.summary import SPOKEN_CHARS, mood, spoken_summary
+
+pytestmark = [pytest.mark.unit, pytest.mark.anyio]
+
+CARD = Passage("social-001", "社保卡丢了怎么补办？", "请带身份证到银行补办。", ("补办社保卡要带什么",))
+HEATING = Passage("heating-001", "暖气不热怎么办？", "请先放气，再拨打热线报修。", ("家里暖气片是凉的",))
+RENT = Passage("fund-001", "租房怎么提取公积金？", "租房每年可以提一次。", ("公积金付房租",))
+BUY = Passage("fund-002", "买房怎么提取公积金？", "买房凭合同提取。", ("公积金付首付",))
+FILED = TicketState("25112000001", "路灯不亮", "处理中", "市住房和城乡建设局", "2025-11-20T08:00:00Z")
+
+
+class Tickets:
+    """One filed work order, of one caller."""
+
+    async def by_number(self, number: str) -> TicketState | None:
+        return FILED if number == FILED.number else None
+
+    async def by_caller(self, caller: str) -> Sequence[TicketState]:
+        return [FILED] if caller == "13800138000" else []
+
+
+DIALOG = EmbeddedDialog(Knowledge([CARD, HEATING, RENT, BUY], lambda: date(2025, 11, 21)), Tickets())
+
+
+@dataclass
+class Call:
+    """A session in small: keeps the history and performs what the dialog decides."""
+
+    caller: str = "13800138000"
+    number: str = "25112100007"
+    history: list[Message] = field(default_factory=list)
+    basis: Basis = field(default_factory=lambda: Basis(0.0))
+    action: object = None
+    filed: FileTicket | None = None
+
+    async def hears(self, text: str, asr: float = 1.0) -> str:
+        """What the agent says to `text`, also after filing a work order."""
+        context = CallContext("call-1", self.caller)
+        if not self.history:
+            self.history.append(Message("agent", DIALOG.greeting(context)))
+        self.history.append(Message("caller", text, asr))
+        said = ""
+        while True:
+            items = [item async for item in DIALOG.reply(context, self.history)]
+            assert isinstance(items[0], Basis)
+            assert 0.0 <= items[0].confidence <= 1.0
+            self.basis, reply = items[0], "".join(item for item in items if isinstance(item, str))
+            self.action = items[-1] if not isinstance(items[-1], str) else None
+            self.history.append(Message("agent", reply, memory=self.basis.memory))
+            said += reply
+            if not isinstance(self.action, FileTicket):
+                return said
+            self.filed = self.action
+            self.history.append(Message("result", self.number))
+
+
+async def test_demo_a_policy_question_is_answered_and_the_caller_says_goodbye() -> None:
+    call = Call()
+    assert await call.hears("请问社保卡丢了怎么补办") == CARD.answer + phrases.ANYTHING_ELSE
+    assert call.basis.sources == ("kb:social-001",)
+    assert call.basis.confidence >= 0.9
+    assert call.action is None
+    assert await call.hears("没有了谢谢") == phrases.GOODBYE
+    assert isinstance(call.action, EndCall)
+
+
+async def test_demo_b_a_complaint_is_taken_down_read_back_and_filed() -> None:
+    call = Call()
+    assert (
+        await call.hears("我要投诉楼下的饭店半夜油烟很大", 0.95)
+        == phrases.INTAKE_NOTED + phrases.INTAKE_PLACE
+    )
+    assert await call.hears("江北区建设路十八号") == phrases.INTAKE_TIME
+    assert await call.hears("昨天晚上十一点", 0.98) == phrases.INTAKE_NAME
+    assert await call.hears("我姓王") == phrases.INTAKE_CONTACT_SAME
+    read_back = await call.hears("就用这个号码", 0.71)
+    for part in ("楼下的饭店半夜油烟很大", "江北区建设路十八号", "昨天晚上十一点", "您姓王", "现在这个号码"):
+        assert part in read_back
+    assert call.filed is None
+    told = await call.hears("对", 0.99)
+    assert call.filed is not None
+    assert call.filed.draft.department == "市城市管理局"
+    assert "二五幺幺，二幺零零，零零七" in told
+    assert "市城市管理局" in told
+    assert await call.hears("没有了谢谢") == phrases.GOODBYE
+    assert isinstance(call.action, EndCall)
+
+
+async def test_demo_c_a_question_outside_the_knowledge_goes_to_a_person_at_once() -> None:
+    call = Call()
+    assert await call.hears("我想问一下无人及飞行许可怎么申请", 0.81) == phrases.NO_ANSWER_TRANSFER
+    assert isinstance(call.action, Transfer)
+    assert call.action.reason == "low_confidence"
+    assert call.basis.confidence < DIALOG.transfer_below
+    summary = call.action.summary
+    assert summary.request == "无人及飞行许可怎么申请"
+    assert summary.caller == "13800138000"
+    assert summary.open_points == ("未答复：无人及飞行许可怎么申请",)
+
+
+async def test_the_greeting_names_city_and_hotline_and_is_short() -> None:
+    greeting = DIALOG.greeting(CallContext("c", ""))
+    assert greeting.startswith("您好，临江市一二三四五热线")
+    assert len(greeting) < 40
+
+
+async def test_repeat_says_the_last_reply_again_even_after_it_was_cut_off() -> None:
+    call = Call()
+    answer = await call.hears("社保卡丢了怎么补办")
+    last = call.history[-1]
+    call.history[-1] = Message("agent", answer[:4], memory=last.memory)
+    assert await call.hears("再说一遍") == answer
+    assert await call.hears("没听清") == answer
+    assert await Call().hears("再说一遍") == DIALOG.greeting(CallContext("c", ""))
+
+
+async def test_slower_says_it_again_and_stays_slow() -> None:
+    call = Call()
+    answer = await call.hears("社保卡丢了怎么补办")
+    assert await call.hears("请说慢一点", 0.96) == phrases.SLOWER + answer
+    assert call.basis.rate == SLOW_RATE
+    await call.hears("暖气不热怎么办")
+    assert call.basis.rate == SLOW_RATE
+
+
+@pytest.mark.parametrize("said", ["转人工", "我要找人工客服", "人公服务"])
+async def test_a_person_is_called_the_moment_one_is_asked_for(said: str) -> None:
+    call = Call()
+    await call.hears("我要投诉人民路十八号饭店油烟很大")
+    assert await call.hears(said) == phrases.TO_HUMAN
+    assert isinstance(call.action, Transfer)
+    assert call.action.reason == "caller_asked"
+    assert call.action.summary.request == "饭店油烟很大"
+    assert call.action.summary.place == "人民路十八号"
+    assert call.action.summary.category == "餐饮油烟"
+    assert "工单未提交，缺时间、称呼、联系方式" in call.action.summary.open_points
+
+
+@pytest.mark.parametrize(
+    ("said", "asr", "number"),
+    [
+        ("赵或了", 0.63, "幺幺九"),
+        ("有人晕倒了", 1.0, "幺二零"),
+        ("我被抢劫了", 1.0, "幺幺零"),
+        ("我不想或了", 0.91, "幺二零"),
+    ],
+)
+async def test_emergencies_get_the_number_and_a_person_even_in_the_middle(
+    said: str, asr: float, number: str
+) -> None:
+    call = Call()
+    await call.hears("我要投诉饭店油烟很大")
+    assert number in await call.hears(said, asr)
+    assert isinstance(call.action, Transfer)
+    assert call.action.reason == "emergency"
+    assert said in call.action.summary.request
+
+
+async def test_mumbling_is_asked_once_then_goes_to_a_person() -> None:
+    call = Call()
+    assert await call.hears("啊八", 0.3) == phrases.REPHRASE
+    assert call.action is None
+    assert await call.hears("", 0.0) == phrases.NOT_UNDERSTOOD_TRANSFER
+    assert isinstance(call.action, Transfer)
+    assert call.action.reason == "low_confidence"
+
+
+async def test_being_understood_in_between_forgives_the_first_failure() -> None:
+    call = Call()
+    assert await call.hears("啊八", 0.3) == phrases.REPHRASE
+    assert CARD.answer in await call.hears("社保卡丢了怎么补办")
+    assert await call.hears("嗯八", 0.3) == phrases.REPHRASE
+
+
+async def test_a_wrong_answer_denied_is_a_failure_to_understand() -> None:
+    call = Call()
+    await call.hears("社保卡丢了怎么补办")
+    assert await call.hears("不对") == phrases.REPHRASE
+    await call.hears("不是")
+    assert isinstance(call.action, Transfer)
+
+
+async def test_two_passages_alike_are_offered_to_choose_from() -> None:
+    call = Call()
+    offer = await call.hears("怎么提取公积金")
+    assert "租房怎么提取公积金" in offer
+    assert "买房怎么提取公积金" in offer
+    first_offered = RENT if offer.index("租房") < offer.index("买房") else BUY
+    other = BUY if first_offered is RENT else RENT
+    assert other.answer in await call.hears("第二个")
+    again = Call()
+    await again.hears("怎么提取公积金")
+    assert RENT.answer in await again.hears("租房提取公积金")
+    neither = Call()
+    await neither.hears("怎么提取公积金")
+    await neither.hears("都不是")
+    assert isinstance(neither.action, Transfer)
+    assert neither.action.summary.request == "怎么提取公积金"
+
+
+async def test_a_trouble_that_has_an_answer_is_answered_and_a_work_order_offered() -> None:
+    call = Call()
+    assert await call.hears("暖气不热怎么办") == HEATING.answer + phrases.OFFER_TICKET
+    assert await call.hears("好的") == phrases.INTAKE_NOTED + phrases.INTAKE_PLACE
+    declined = Call()
+    await declined.hears("暖气不热怎么办")
+    assert await declined.hears("不用了") == phrases.ANYTHING_ELSE
+
+
+async def test_a_trouble_without_an_answer_is_taken_down_though_nobody_said_complaint() -> None:
+    assert phrases.INTAKE_PLACE in await Call().hears("楼道里的声控灯全都坏了")
+
+
+async def test_a_clear_question_during_an_intake_is_answered_and_the_intake_goes_on() -> None:
+    call = Call()
+    await call.hears("我要投诉饭店油烟很大")
+    assert await call.hears("社保卡丢了怎么补办") == CARD.answer + phrases.INTAKE_PLACE
+    assert await call.hears("人民路十八号") == phrases.INTAKE_TIME
+
+
+async def test_an_unclear_answer_is_asked_again_and_an_intake_can_be_dropped() -> None:
+    call = Call()
+    await call.hears("我要投诉饭店油烟很大")
+    assert await call.hears("或的人", 0.35) == phrases.INTAKE_PLACE_AGAIN
+    assert await call.hears("算了不投诉了") == phrases.INTAKE_CANCELLED + phrases.ANYTHING_ELSE
+    assert await call.hears("没有了") == phrases.GOODBYE
+
+
+async def test_a_work_order_that_was_not_filed_goes_to_a_person() -> None:
+    call = Call(number="")
+    for said in ("我要投诉饭店油烟很大", "人民路", "昨天", "我姓王", "可以"):
+        await call.hears(said)
+    assert phrases.INTAKE_FAILED in await call.hears("对的")
+    assert isinstance(call.action, Transfer)
+    assert call.action.reason == "failure"
+    assert call.action.summary.request == "饭店油烟很大"
+
+
+async def test_a_reply_thrown_away_unheard_has_changed_nothing() -> None:
+    call = Call()
+    await call.hears("我要投诉饭店油烟很大")
+    before = list(call.history)
+    await call.hears("人民路")
+    call.history[:] = before
+    assert await call.hears("解放路") == phrases.INTAKE_TIME
+    await call.hears("昨天")
+    await call.hears("匿名")
+    assert "解放路" in await call.hears("可以")
+
+
+async def test_progress_by_caller_and_by_number() -> None:
+    call = Call()
+    told = await call.hears("我的工单处理得怎么样了")
+    assert "十一月二十日反映的路灯不亮" in told
+    assert "处理中" in told
+    stranger = Call(caller="13100000000")
+    assert await stranger.hears("查工单进度") == phrases.NO_TICKETS_OF_CALLER
+    assert await stranger.hears("二五一一二零零零零零九") == phrases.TICKET_NOT_FOUND
+    assert "处理中" in await stranger.hears("二五一一二零零零零零一")
+
+
+async def test_a_number_missed_twice_goes_to_a_person() -> None:
+    call = Call(caller="")
+    assert await call.hears("查工单进度") == phrases.ASK_TICKET_NUMBER
+    assert await call.hears("我想想") == phrases.ASK_TICKET_NUMBER
+    await call.hears("不记得了")
+    assert isinstance(call.action, Transfer)
+
+
+async def test_courtesies() -> None:
+    call = Call()
+    assert await call.hears("喂") == phrases.HELLO_AGAIN
+    assert await call.hears("谢谢") == phrases.ANYTHING_ELSE
+    assert await call.hears("有") == phrases.GO_AHEAD
+    assert await call.hears("再见") == phrases.GOODBYE
+    assert isinstance(call.action, EndCall)
+
+
+async def test_what_a_seat_hears_is_short() -> None:
+    call = Call()
+    await call.hears("你们太差了我打了三次电话都没有人管，" + "我家门口那条路坑坑洼洼下雨全是水" * 3)
+    summary = DIALOG.summarize(CallContext("c", "13800138000"), call.history)
+    assert summary.mood == "不满"
+    assert len(spoken_summary(summary)) <= SPOKEN_CHARS + 1
+    assert "13800138000" not in spoken_summary(summary)
+
+
+async def test_a_caller_who_said_nothing_has_an_empty_summary() -> None:
+    summary = DIALOG.summarize(CallContext("c", ""), [])
+    assert (summary.caller, summary.request, summary.open_points) == ("", "", ())
+    assert spoken_summary(summary) == "来电人需要人工服务。"
+    assert mood([]) == "平静"
+
+
+async def test_fixed_phrases_are_all_sentences_without_digits() -> None:
+    said = phrases.fixed_phrases()
+    assert phrases.GOODBYE in said
+    assert len(said) == len(set(said))
+    for phrase in said:
+        assert phrase[-1] in "。？"
+        assert not any(c.isascii() for c in phrase)
+
+
+async def test_a_question_that_goes_on_from_the_last_is_searched_together_with_it() -> None:
+    call = Call()
+    await call.hears("社保卡丢了怎么补办")
+    assert CARD.answer in await call.hears("那要带什么材料")
+    assert RENT.answer in await call.hears("那租房怎么提取公积金")
+    choice = Call()
+    await choice.hears("怎么提取公积金")
+    assert BUY.answer in await choice.hears("买房的")
