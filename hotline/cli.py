@@ -34,6 +34,9 @@ Config = Annotated[
 ]
 
 
+_TYPER_INTERRUPTED = 130  # typer's own answer to Ctrl-C, as an exit code
+
+
 @app.callback()
 def _common(
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
@@ -49,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = app(
             [item for item in given if item != "--debug"], prog_name="hotline", standalone_mode=False
         )
+        if result == _TYPER_INTERRUPTED:
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         err.print("error: interrupted")
@@ -60,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         sys.stderr.close()
         return 1
-    except Exception as error:  # noqa: BLE001 - the last stop before the user
+    except Exception as error:
         if debug:
             traceback.print_exc()
         err.print(f"error: {_line(error)}")
@@ -130,6 +135,10 @@ def call(
         bool, typer.Option("--at-once", help="Do not wait for the agent to fall silent.")
     ] = False,
     voice: Annotated[str, typer.Option(help="The espeak-ng voice variant of the caller.")] = "f5",
+    number: Annotated[
+        str, typer.Option("--from", metavar="NUMBER", help="The caller's number.")
+    ] = "13800000000",
+    stay_s: Annotated[float, typer.Option("--stay", metavar="S", help="Stay on the line at the end.")] = 0.0,
 ) -> int:
     """Ring an agent, speak each item in turn, report the response gaps measured on the received audio."""
     from hotline.caller import CallerOptions, run_caller
@@ -147,6 +156,8 @@ def call(
         transport=transport,
         at_once=at_once,
         voice=voice,
+        user=number,
+        stay_s=stay_s,
     )
     return run_caller(options)
 

@@ -25,6 +25,7 @@ class SeatsSettings(Section):
     mode: Literal["direct", "pbx"] = "direct"
     seats: tuple[SeatSettings, ...] = ()
     ring_s: float = Field(default=20.0, ge=1, le=180)
+    accept: Literal["answer", "key"] = "answer"  # "key": the seat presses 1 to take the call
     max_wait_s: float = Field(default=60.0, ge=0, le=3600)
     queue: str = ""
 

@@ -1,0 +1,178 @@
+"""`hotline check`: each thing found right, doubtful or missing, with what to do."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from hotline import check
+from hotline.check import Finding, run_checks
+from hotline.settings import Settings, load_settings
+
+pytestmark = [pytest.mark.unit]
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in os.environ:
+        if name.upper().startswith("HOTLINE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def settings() -> Callable[..., Settings]:
+    def make(text: str = "") -> Settings:
+        Path("x.toml").write_text(text, encoding="utf-8")
+        return load_settings(Path("x.toml"))
+
+    return make
+
+
+Make = Callable[..., Settings]
+
+
+def test_everything_is_looked_at_once_a_line(settings: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "[sip]\nhost = '127.0.0.1'\nport = 0\nrtp_ports = '40000-40009'\n[desk]\nport = 0\n"
+    assert run_checks(settings(text)) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    states = {line[6:22].strip(): line[:4].strip() for line in lines}
+    assert states == {
+        "SIP port": "ok",
+        "RTP ports": "ok",
+        "web desk port": "ok",
+        "pjsua2": "warn",
+        "recogniser": "warn",
+        "voice": "ok",
+        "LLM endpoint": "ok",
+        "knowledge base": "warn",
+        "database": "ok",
+        "recordings, disk": "ok",
+        "seats": "warn",
+    }
+    assert any("synthetic voices only; for people run `hotline models get vosk-small-cn`" in x for x in lines)
+
+
+def test_one_failure_is_exit_code_1(monkeypatch: pytest.MonkeyPatch, settings: Make) -> None:
+    found = [
+        Finding("a", "ok", "fine"),
+        Finding("b", "fail", "gone", "bring it back"),
+        Finding("c", "ok", "x"),
+    ]
+    monkeypatch.setattr(check, "findings", lambda _settings: iter(found))
+    assert run_checks(settings()) == 1
+    monkeypatch.setattr(check, "findings", lambda _settings: iter([*found[::2], Finding("d", "warn", "x")]))
+    assert run_checks(settings()) == 0
+
+
+def test_ports_in_use_are_named(settings: Make) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        low = port // 2 * 2
+        text = f"[sip]\nhost='127.0.0.1'\nport={port}\nrtp_ports='{max(low - 2, 1024)}-{low + 5}'\n"
+        found = check._sip_ports(settings(text))
+        rtp = check._rtp_ports(settings(text))
+    assert (found.state, str(port) in found.detail, "udp" in found.detail) == ("fail", True, True)
+    assert "sip.port" in found.remedy
+    if low == port:
+        assert rtp.state == "warn"
+        assert "3 of 4" in rtp.detail
+
+
+def test_a_taken_desk_port(settings: Make) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        found = check._desk_port(settings(f"[desk]\nport={taken.getsockname()[1]}"))
+    assert found.state == "fail"
+
+
+@pytest.mark.parametrize(
+    ("text", "look", "said"),
+    [
+        ("[asr]\nmodel='vosk-small-cn'", check._recogniser, "hotline models get"),
+        ("[asr]\nmodel='/nowhere'", check._recogniser, "no such model folder"),
+        ("[tts]\nengine='piper'", check._voice, "piper"),
+        ("[tts]\nvoice='no-such-variant'", check._voice, "no-such-variant"),
+        ("[dialog]\nknowledge='nowhere'", check._knowledge, "nowhere"),
+        ("[records]\nurl='sqlite:////proc/nowhere/x.db'", check._database, "/proc/nowhere"),
+        ("[records]\ndir='/proc/nowhere'", check._recordings, "/proc/nowhere"),
+    ],
+)
+def test_what_is_missing_fails_with_a_remedy(
+    text: str, look: Callable[[Settings], Finding], said: str, settings: Make
+) -> None:
+    found = look(settings(text))
+    assert found.state == "fail"
+    assert said in found.detail
+    assert found.remedy
+
+
+@pytest.mark.parametrize(("free", "state"), [(100 << 20, "fail"), (1 << 30, "warn"), (50 << 30, "ok")])
+def test_disk_space(free: int, state: str, settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Usage:
+        pass
+
+    usage = Usage()
+    usage.free = free  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
+    assert check._recordings(settings()).state == state
+
+
+LLM = "[llm]\nbase_url='http://llm.test/v1'\nmodel='qwen'\n"
+
+
+@pytest.mark.parametrize(
+    ("reply", "state", "said"),
+    [
+        (httpx.Response(200, json={"data": [{"id": "qwen"}]}), "ok", "qwen"),
+        (httpx.Response(200, json={"data": [{"id": "other"}]}), "warn", "'qwen'"),
+        (httpx.Response(401, json={}), "fail", "401"),
+        (httpx.Response(200, text="<html>"), "fail", "OpenAI-compatible"),
+        (httpx.ConnectError("connection refused"), "fail", "connection refused"),
+    ],
+)
+def test_the_llm_endpoint(
+    reply: httpx.Response | Exception,
+    state: str,
+    said: str,
+    settings: Make,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def get(url: str, **options: Any) -> httpx.Response:
+        asked.append((url, options["headers"]))
+        if isinstance(reply, Exception):
+            raise reply
+        reply.request = httpx.Request("GET", url)
+        return reply
+
+    monkeypatch.setenv("HOTLINE_LLM__API_KEY", "hush")
+    monkeypatch.setattr(httpx, "get", get)
+    found = check._llm(settings(LLM))
+    assert (found.state, said in found.detail) == (state, True)
+    assert asked == [("http://llm.test/v1/models", {"Authorization": "Bearer hush"})]
+    assert "hush" not in str(dataclasses.astuple(found))
+
+
+def test_a_database_password_is_not_shown(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_RECORDS__URL", "postgresql://me:hush@127.0.0.1:1/db")
+    found = check._database(settings())
+    assert found.state == "fail"
+    assert "hush" not in found.detail + found.remedy
+
+
+def test_seats(settings: Make) -> None:
+    assert check._seats(settings()).state == "warn"
+    assert check._seats(settings("[[seats.seats]]\nid='1'\nname='a'\nuri='sip:1@a'")).state == "ok"
+    assert check._seats(settings("[seats]\nmode='pbx'\nqueue='sip:8000@a'")).state == "ok"
