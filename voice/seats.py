@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,8 +20,11 @@ class Seat:
 class SeatBoard(Protocol):
     """Hands out free seats, each to one call at a time."""
 
-    async def claim(self, skill: str, call_id: str) -> Seat | None:
-        """Take the best free seat for `skill`, or None; it is ringing for this call from now on."""
+    async def claim(self, skill: str, call_id: str, exclude: Collection[str]) -> Seat | None:
+        """Take the best free seat for `skill`, or None; it is ringing for this call from now on.
+
+        `exclude` holds the ids of seats that were tried already.
+        """
         ...
 
     async def talking(self, seat: Seat) -> None:

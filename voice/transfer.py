@@ -82,6 +82,7 @@ class TransferRunner:
         self._music: anyio.CancelScope | None = None
         self.seat: Seat | None = None
         self.last_seat_id = ""
+        self._tried: list[str] = []
         self._seat_leg: Leg | None = None
 
     async def run(self, policy: Policy, request: TransferRequest) -> Outcome:
@@ -119,7 +120,7 @@ class TransferRunner:
         if isinstance(step, Music):
             return self._start_music()
         if isinstance(step, ClaimSeat):
-            self.seat = await self._board.claim(step.skill, self._caller.call_id)
+            self.seat = await self._board.claim(step.skill, self._caller.call_id, self._tried)
             return R.DONE if self.seat else R.NONE_FREE
         if isinstance(step, RingSeat):
             return await self._ring()
@@ -175,6 +176,7 @@ class TransferRunner:
     async def _ring(self) -> StepResult:
         assert self.seat is not None
         self.last_seat_id = self.seat.id
+        self._tried.append(self.seat.id)
         self._tell("seat_ringing", {"seat": self.seat.id})
         headers = {
             "X-Hotline-Call": self._caller.call_id,

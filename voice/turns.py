@@ -7,8 +7,8 @@ from enum import Enum, auto
 
 # Heard while the agent speaks, these are a listener's noises, not a wish to speak (backchannels).
 BACKCHANNELS = frozenset(
-    ["嗯", "恩", "啊", "哦", "噢", "喔", "呃", "哎", "诶", "对", "是", "好", "行"]
-    + ["嗯嗯", "对对", "对对对", "好的", "是的", "好好", "嗯对", "嗯好", "明白", "知道了"]
+    {"嗯", "恩", "啊", "哦", "噢", "喔", "呃", "哎", "诶", "对", "是", "好", "行", "嗯嗯", "对对", "对对对"}
+    | {"好的", "是的", "好好", "嗯对", "嗯好", "明白", "知道了"}
 )
 
 

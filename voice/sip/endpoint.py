@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pjsua2 as pj
 import structlog
 
-from voice.phone import LegGone, NoAnswer, Unreachable
+from voice.phone import Leg, LegGone, NoAnswer, Unreachable
 from voice.sip import library
 from voice.sip.leg import SipLeg
 
@@ -78,7 +78,7 @@ class SipEndpoint:
         self._thread = threading.Thread(target=self._main, name="pjsua2", daemon=True)
         self._stopping = False
         # below: touched by the library's thread only
-        self._calls: dict[SipLeg, library.Call] = {}
+        self._calls: dict[Leg, library.Call] = {}
         self._dead: list[library.Call] = []
         self._free_ports: list[library.Port] = []
         self._incoming = 0
@@ -111,10 +111,10 @@ class SipEndpoint:
                 self._commands.put(lambda: self._give_up(made))
         return made[0]
 
-    async def bridge(self, a: SipLeg, b: SipLeg) -> None:
+    async def bridge(self, a: Leg, b: Leg) -> None:
         await self._run(lambda: self._connect(a, b))
 
-    async def unbridge(self, a: SipLeg, b: SipLeg) -> None:
+    async def unbridge(self, a: Leg, b: Leg) -> None:
         try:
             await self._run(lambda: self._disconnect(a, b))
         except LegGone:
@@ -231,8 +231,9 @@ class SipEndpoint:
             self._poll(endpoint)
             if not self._calls:
                 break
-        for leg in list(self._calls):
-            self._drop(leg, 0)
+        for call in list(self._calls.values()):
+            if call.leg is not None:
+                self._drop(call.leg, 0)
         self._free_dead()
         for port in self._ports:
             port.leg = None
@@ -241,7 +242,7 @@ class SipEndpoint:
         library.Account.__swig_destroy__(self._account)
         endpoint.libDestroy()
 
-    def _call(self, leg: SipLeg) -> library.Call:
+    def _call(self, leg: Leg) -> library.Call:
         try:
             return self._calls[leg]
         except KeyError:
@@ -284,14 +285,14 @@ class SipEndpoint:
         call.port = call.media = call.leg = None
         self._dead.append(call)
 
-    def _connect(self, a: SipLeg, b: SipLeg) -> None:
+    def _connect(self, a: Leg, b: Leg) -> None:
         media_a, media_b = self._call(a).media, self._call(b).media
         if media_a is None or media_b is None:
             raise LegGone("the leg has no audio")
         media_a.startTransmit(media_b)
         media_b.startTransmit(media_a)
 
-    def _disconnect(self, a: SipLeg, b: SipLeg) -> None:
+    def _disconnect(self, a: Leg, b: Leg) -> None:
         media_a, media_b = self._call(a).media, self._call(b).media
         if media_a is not None and media_b is not None:
             media_a.stopTransmit(media_b)

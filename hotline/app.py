@@ -1,0 +1,347 @@
+"""The composition root: opens every part with its settings, wires them, serves until told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import date, datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import structlog
+import uvicorn
+
+from asr import AsrError
+from asr.vosk_model import BUILTIN_WARNING
+from desk.app import create_desk
+from desk.live import LiveFeed
+from dialog import Dialog, phrases
+from dialog.knowledge import Knowledge
+from dialog.llm import LlmDialog
+from dialog.manager import EmbeddedDialog
+from hotline.chat import TextChat
+from hotline.check import load_knowledge
+from hotline.errors import UsageError
+from hotline.journal import RecordJournal
+from hotline.ports import RecordSeats, RecordTickets
+from hotline.settings import Settings
+from hotline.speech import open_configured_voice, open_recognizer
+from records import RecordsError
+from records.recording import Recording, repair
+from records.store import Store
+from records.writer import Writer
+from tts import TtsError
+from tts.fallback import FallbackVoice
+from voice.events import CallEnded, CallStarted
+from voice.phone import CallError
+from voice.policies.warm import warm
+from voice.session import Kit, run_call
+from voice.sip import SipConfig, SipEndpoint, SipLeg
+from voice.transfer import SeatSettings
+from voice.turns import TurnSettings
+
+log = structlog.get_logger()
+
+
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or Ctrl-C. Raises UsageError for what stands in the way of starting."""
+    return anyio.run(_serve, settings)
+
+
+async def _serve(settings: Settings) -> int:
+    async with open_app(settings) as app:
+        print(f"ready sip={app.sip_address} desk={app.desk_url}", flush=True)  # noqa: T201 - the contract's line
+        with _signals() as stops:
+            await anext(stops)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(_hurry, stops, tasks.cancel_scope)
+                await app.drain(settings.limits.drain_s)
+                tasks.cancel_scope.cancel()
+    return 0
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[AsyncIterator[signal.Signals]]:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as stops:
+        yield aiter(stops)
+
+
+async def _hurry(stops: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:
+    """A second signal ends the drain."""
+    await anext(stops)
+    scope.cancel()
+
+
+class App:
+    """The running program: how many calls it has, whether it takes more, and the way to stop taking them."""
+
+    def __init__(
+        self, settings: Settings, kit_for: Callable[[SipEndpoint], Kit], journal: RecordJournal
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._send, self._incoming = anyio.create_memory_object_stream[SipLeg](math.inf)
+        self.endpoint = SipEndpoint(
+            _sip_config(settings),
+            on_call=self._send.send_nowait,
+            on_refused=self._refused,
+            new_call_id=new_call_id,
+        )
+        self._kit = kit_for(self.endpoint)
+        self._call_over = anyio.Event()
+        self.active = 0
+        self.answered = 0
+        self.refused = 0
+        self.desk_url = ""
+
+    @property
+    def sip_address(self) -> str:
+        """HOST:PORT that takes calls."""
+        return f"{self._settings.sip.host}:{self.endpoint.port}"
+
+    def ready(self) -> bool:
+        """Whether a new call would be taken now."""
+        return not self.endpoint.draining and self.active < self.endpoint.max_calls
+
+    def metrics(self) -> str:
+        """Prometheus text."""
+        gauges = {
+            "hotline_calls_active": ("gauge", self.active),
+            "hotline_calls_max": ("gauge", self.endpoint.max_calls),
+            "hotline_calls_answered_total": ("counter", self.answered),
+            "hotline_calls_refused_total": ("counter", self.refused),
+        }
+        return "".join(f"# TYPE {name} {kind}\n{name} {value}\n" for name, (kind, value) in gauges.items())
+
+    async def take_calls(self) -> None:
+        """Run every incoming call as a task of its own."""
+        async with anyio.create_task_group() as calls:
+            async for leg in self._incoming:
+                calls.start_soon(self._run_call, leg)
+
+    async def _run_call(self, leg: SipLeg) -> None:
+        self.active += 1
+        self.answered += 1
+        log.info("call_started", call_id=leg.call_id, active=self.active)
+        try:
+            await run_call(leg, self._kit)
+        finally:
+            self.active -= 1
+            self._call_over.set()
+            log.info("call_ended", call_id=leg.call_id, active=self.active)
+
+    async def drain(self, drain_s: float) -> None:
+        """Take no new calls and wait until the running ones end, at most `drain_s` seconds."""
+        self.endpoint.draining = True
+        log.info("draining", active=self.active)
+        with anyio.move_on_after(drain_s):
+            while self.active:
+                self._call_over = anyio.Event()
+                await self._call_over.wait()
+
+    def _refused(self, caller: str, callee: str) -> None:
+        self.refused += 1
+        call_id, now = new_call_id(), datetime.now(timezone.utc)
+        self._journal.emit(CallStarted(call_id, caller, callee, now, ""))
+        self._journal.emit(CallEnded(call_id, now, "rejected_busy", "rejected"))
+        log.warning("call_refused", call_id=call_id, active=self.active, max_calls=self.endpoint.max_calls)
+
+
+def new_call_id() -> str:
+    """Short hex, as it travels in User-to-User and X-Hotline-Call."""
+    return secrets.token_hex(8)
+
+
+@contextlib.asynccontextmanager
+async def open_app(settings: Settings) -> AsyncIterator[App]:
+    """Everything open and taking calls; closed again on leaving."""
+    async with contextlib.AsyncExitStack() as stack:
+        desk_socket = _bind_desk(settings)
+        stack.callback(desk_socket.close)
+        store, writer = await anyio.to_thread.run_sync(_open_records, settings)
+        stack.callback(store.close)
+        stack.callback(writer.close)
+        live = LiveFeed()
+        journal = RecordJournal(store, writer, live, settings.node.name)
+        recognizer = await _opened(open_recognizer, settings.asr)
+        stack.push_async_callback(recognizer.aclose)
+        voice = await _opened(open_configured_voice, settings.tts)
+        stack.push_async_callback(voice.aclose)
+        tickets = RecordTickets(store, writer)
+        passages = await anyio.to_thread.run_sync(load_knowledge, settings.dialog.knowledge)
+        knowledge = await anyio.to_thread.run_sync(lambda: Knowledge(passages, date.today))
+        dialog = _open_dialog(settings, knowledge, tickets)
+
+        def kit_for(endpoint: SipEndpoint) -> Kit:
+            return Kit(
+                recognizer=recognizer,
+                voice=voice,
+                dialog=dialog,
+                phone=endpoint,
+                board=RecordSeats(store, writer),
+                journal=journal,
+                policy=warm,
+                open_recording=_recordings(settings.records.dir),
+                file_ticket=tickets.file,
+                turns=TurnSettings(**settings.turns.model_dump()),
+                seats=SeatSettings(ring_s=settings.seats.ring_s, accept=settings.seats.accept),
+                max_call_s=settings.limits.max_call_s,
+            )
+
+        app = App(settings, kit_for, journal)
+        await _warm(voice, settings)
+        try:
+            await app.endpoint.start()
+        except CallError as error:
+            raise UsageError(f"{error}; is another program using it? See sip.port") from None
+        stack.push_async_callback(app.endpoint.stop)
+        app.desk_url = "http://{}:{}".format(*desk_socket.getsockname()[:2])
+        desk = create_desk(
+            store,
+            recordings_dir=settings.records.dir,
+            api_token=settings.desk.api_token.get_secret_value() or None,
+            ready=app.ready,
+            metrics=app.metrics,
+            live=live,
+            chat=TextChat(dialog, tickets.file),
+            kb_search=_kb_search(knowledge),
+        )
+        async with anyio.create_task_group() as tasks:
+            server = _DeskServer(uvicorn.Config(desk, log_config=None, access_log=False, lifespan="off"))
+            tasks.start_soon(server.serve, [desk_socket])
+            tasks.start_soon(app.take_calls)
+            _log_start(app, settings)
+            try:
+                yield app
+            finally:
+                live.close()
+                server.should_exit = True
+                tasks.cancel_scope.cancel()
+
+
+class _DeskServer(uvicorn.Server):
+    """uvicorn without its signal handlers: signals are ours, calls end before the desk does."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _bind_desk(settings: Settings) -> socket.socket:
+    try:
+        return socket.create_server((settings.desk.host, settings.desk.port))
+    except OSError as error:
+        where = f"{settings.desk.host}:{settings.desk.port}"
+        reason = error.strerror or error
+        raise UsageError(f"cannot open the desk on {where}: {reason}; see desk.host and desk.port") from None
+
+
+def _open_records(settings: Settings) -> tuple[Store, Writer]:
+    """Open the store, close what a crash left open, show the one-time password on the very first start."""
+    try:
+        settings.records.dir.mkdir(parents=True, exist_ok=True)
+        probe = settings.records.dir / ".writable"
+        probe.touch()
+        probe.unlink()
+        store = Store(settings.records.url)
+        for closed in store.close_unfinished(settings.node.name):
+            log.warning("call_closed_after_crash", call_id=closed.call_id)
+            if closed.recording:
+                with contextlib.suppress(FileNotFoundError):
+                    repair(settings.records.dir / closed.recording)
+        store.seed_seats({**seat.model_dump(), "status": "free"} for seat in settings.seats.seats)
+        password = store.first_admin()
+    except OSError as error:
+        raise UsageError(f"records.dir {settings.records.dir}: {error.strerror or error}") from None
+    except RecordsError as error:
+        raise UsageError(str(error)) from None
+    if password:
+        line = f"first start: log in to the desk as admin with the one-time password {password}"
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - not into a log
+    return store, Writer(store)
+
+
+async def _opened(opener: Callable[[Any], Any], section: Any) -> Any:
+    try:
+        return await anyio.to_thread.run_sync(opener, section)
+    except (AsrError, TtsError) as error:
+        raise UsageError(str(error)) from None
+
+
+def _open_dialog(settings: Settings, knowledge: Knowledge, tickets: RecordTickets) -> Dialog:
+    embedded = EmbeddedDialog(
+        knowledge, tickets, city=settings.dialog.city, transfer_below=settings.dialog.transfer_below
+    )
+    if not settings.llm.base_url:
+        return embedded
+    key = settings.llm.api_key.get_secret_value() or None
+    return LlmDialog(settings.llm.base_url, settings.llm.model, key, embedded, knowledge)
+
+
+async def _warm(voice: FallbackVoice, settings: Settings) -> None:
+    """Synthesise the greeting now, so that the first caller does not wait for it."""
+    greeting = phrases.greeting(settings.dialog.city, "一二三四五热线")
+    try:
+        await voice.warm([greeting, *phrases.fixed_phrases()])
+    except TtsError as error:
+        log.warning("voice_not_warm", error=str(error))
+
+
+def _recordings(folder: Path) -> Callable[[str], tuple[Recording, str]]:
+    def open_recording(call_id: str) -> tuple[Recording, str]:
+        name = f"{call_id}.wav"
+        return Recording(folder / name, on_error=_recording_failed(call_id)), name
+
+    return open_recording
+
+
+def _recording_failed(call_id: str) -> Callable[[RecordsError], None]:
+    return lambda error: log.error("recording_failed", call_id=call_id, error=str(error))
+
+
+def _kb_search(knowledge: Knowledge) -> Callable[[str, int], list[dict[str, Any]]]:
+    def search(query: str, limit: int) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": hit.passage.id,
+                "question": hit.passage.question,
+                "answer": hit.passage.answer,
+                "department": hit.passage.department,
+                "source": hit.passage.source,
+                "valid_from": hit.passage.valid_from,
+                "valid_to": hit.passage.valid_to,
+                "score": hit.score,
+            }
+            for hit in knowledge.search(query, limit)
+        ]
+
+    return search
+
+
+def _sip_config(settings: Settings) -> SipConfig:
+    sip = settings.sip
+    return SipConfig(
+        host=sip.host,
+        port=sip.port,
+        transports=tuple(sip.transports),
+        rtp_port=sip.rtp_ports.first,
+        rtp_port_range=sip.rtp_ports.last - sip.rtp_ports.first,
+        public_address=sip.public_address,
+        max_calls=settings.limits.max_calls,
+    )
+
+
+def _log_start(app: App, settings: Settings) -> None:
+    build = app.endpoint.build
+    log.info("started", pjsua2=build.version, max_legs=build.max_legs, max_calls=app.endpoint.max_calls)
+    if settings.asr.model == "builtin":
+        log.warning(BUILTIN_WARNING)
+    if settings.sip.trunks:
+        log.warning("sip.trunks is read but not used yet: calls are taken from any address")

@@ -1,0 +1,98 @@
+"""From a call session's events to the store and to those who watch live."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from desk.live import LiveFeed
+from records import RecordsError
+from records.store import Store
+from records.writer import Writer
+from voice.events import (
+    CallAnswered,
+    CallEnded,
+    CallEvent,
+    CallStarted,
+    Happened,
+    TicketFiled,
+    TransferUpdated,
+    Turn,
+)
+
+log = structlog.get_logger()
+
+
+class RecordJournal:
+    """A voice.events.Journal: writes in order by the writer's thread, and tells the live feed."""
+
+    def __init__(self, store: Store, writer: Writer, live: LiveFeed, node: str) -> None:
+        self._store = store
+        self._writer = writer
+        self._live = live
+        self._node = node
+
+    def emit(self, event: CallEvent) -> None:
+        self._write(event)
+        self._live.publish(_as_json(event))
+
+    async def durable(self) -> None:
+        try:
+            await self._writer.durable()
+        except RecordsError as error:  # the call goes on: a person on the line matters more than its record
+            log.error("record_not_durable", error=str(error))
+
+    def _write(self, event: CallEvent) -> None:
+        submit, store, call_id = self._writer.submit, self._store, event.call_id
+        if isinstance(event, CallStarted):
+            submit(
+                store.save_call,
+                call_id,
+                node=self._node,
+                caller=event.caller,
+                callee=event.callee,
+                started_at=event.at,
+                recording=event.recording,
+            )
+        elif isinstance(event, CallAnswered):
+            submit(store.save_call, call_id, answered_at=event.at)
+        elif isinstance(event, Turn):
+            fields = asdict(event)
+            submit(store.save_turn, fields.pop("call_id"), fields.pop("index"), **fields)
+        elif isinstance(event, Happened):
+            submit(store.add_event, call_id, event.at_s, event.kind, dict(event.detail))
+        elif isinstance(event, TransferUpdated):
+            submit(
+                store.save_transfer, call_id, event.reason, asdict(event.summary), event.seat, event.outcome
+            )
+        elif isinstance(event, TicketFiled):
+            submit(store.save_call, call_id, ticket_id=event.ticket_id)
+        elif isinstance(event, CallEnded):
+            submit(
+                store.save_call,
+                call_id,
+                ended_at=event.at,
+                end_reason=event.end_reason,
+                outcome=event.outcome,
+            )
+
+
+_KINDS: dict[type, str] = {
+    CallStarted: "call_started",
+    CallAnswered: "call_answered",
+    Turn: "turn",
+    TransferUpdated: "transfer",
+    TicketFiled: "ticket",
+    CallEnded: "call_ended",
+}
+
+
+def _as_json(event: CallEvent) -> dict[str, Any]:
+    fields = {
+        key: value.isoformat() if isinstance(value, datetime) else value
+        for key, value in asdict(event).items()
+    }
+    return fields if isinstance(event, Happened) else {"kind": _KINDS[type(event)], **fields}
