@@ -222,7 +222,7 @@ class EmbeddedDialog:
                     turn, phrases.NO_ANSWER_TRANSFER, "low_confidence", 0.3, last_request(turn.history)
                 )
             if _SECOND.search(turn.text):
-                return self._answered(turn, offered[1], turn.heard)
+                return self._answered(turn, offered[-1], turn.heard)
             if answer or _FIRST.search(turn.text):
                 return self._answered(turn, offered[0], turn.heard)
         return None

@@ -23,6 +23,7 @@ _TAIL = re.compile(
 _TROUBLE = re.compile(
     "坏了|不亮|没人管|管不管|漏水|堵了|停了|断了|没有水|没水|没电|受不了|太吵|好吵|很臭|太脏|倒了|失灵"
 )
+_WISH = re.compile("能不能|可不可以|能否|可以")  # 能不能把暖气停了 asks for what would otherwise be trouble
 _TAIL_END = re.compile(r"(?:的|这边)+$")
 _LEAD = re.compile("^(?:地址|地点|位置|地方|家里|我家|我们家)?(?:就)?(?:是|在|叫|住在|位于)+")
 
@@ -116,7 +117,8 @@ class Taxonomy:
         """Whether `text` reports that something is wrong, though nobody said 投诉."""
         text = clean(text)
         named = any(says(text, word) for category in self._categories for word in category.problem)
-        return named or (self.find(text) is not None and bool(_TROUBLE.search(text)))
+        trouble = bool(_TROUBLE.search(text)) and not _WISH.search(text)
+        return named or (trouble and self.find(text) is not None)
 
     def urgency(self, text: str) -> Literal["normal", "urgent"]:
         """Whether a work order about `text` can wait; real emergencies never become one."""

@@ -200,3 +200,11 @@ def test_the_work_order_holds_every_slot() -> None:
         "contact": CALLER,
     }
     assert draft.title == "江北区建设路十八号楼下的饭店半夜油烟很大"
+
+
+def test_troubles_show_without_the_word_complaint_and_wishes_do_not() -> None:
+    taxonomy = CLERK.taxonomy
+    assert taxonomy.is_problem("楼道里的声控灯全都坏了")
+    assert taxonomy.is_problem("工地半夜两点还在打桩你们管不管")
+    assert not taxonomy.is_problem("房子没人住能不能把暖气停了")
+    assert not taxonomy.is_problem("居住证怎么办理")
