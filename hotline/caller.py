@@ -68,7 +68,7 @@ class CallerReport:
     duration_s: float = 0.0
 
 
-class _Line:
+class Line:
     """The caller's ears: when the agent makes sound, on the clock of the received audio."""
 
     def __init__(self, leg: SipLeg, record: Path | None) -> None:
@@ -141,7 +141,7 @@ async def place_call(options: CallerOptions) -> CallerReport:
         uri = options.uri + (";transport=tcp" if options.transport == "tcp" else "")
         leg = await endpoint.dial(uri, call_id="", timeout_s=RING_TIMEOUT_S)
         report.answered_ms = round((anyio.current_time() - asked_at) * 1000, 1)
-        line = _Line(leg, options.record)
+        line = Line(leg, options.record)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_stop_when_gone, leg, tasks.cancel_scope)
             with suppress(LegGone):  # the agent may say goodbye and hang up
@@ -154,7 +154,7 @@ async def place_call(options: CallerOptions) -> CallerReport:
 
 
 async def _converse(
-    line: _Line, items: list[tuple[str, bytes]], options: CallerOptions, report: CallerReport
+    line: Line, items: list[tuple[str, bytes]], options: CallerOptions, report: CallerReport
 ) -> None:
     if await line.agent_speaks(RESPONSE_TIMEOUT_S):
         assert line.sound_began_s is not None
@@ -178,7 +178,7 @@ async def _stop_when_gone(leg: SipLeg, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-async def _speak(line: _Line, pcm: bytes, turn: CallerTurn) -> None:
+async def _speak(line: Line, pcm: bytes, turn: CallerTurn) -> None:
     await line.leg.play(pcm)
     await line.leg.drained()
     line.forget()

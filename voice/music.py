@@ -9,6 +9,8 @@ import numpy as np
 from voice.phone import SAMPLE_RATE
 
 _NOTE_S = 0.6
+_DRONE_HZ = (196.0, 293.66)
+_DRONE_LEVEL = 0.25  # of a note
 _LEVEL = 0.06  # of full scale: quiet enough to speak over
 # Semitones above C4, a pentatonic phrase; None rests.
 _LINE = (
@@ -66,4 +68,9 @@ def hold_music() -> bytes:
             total[start : start + len(note)] += note
     whole = round(len(_LINE) * _NOTE_S * SAMPLE_RATE)
     total[: len(total) - whole] += total[whole:]  # the last notes ring into the next round
+    t = np.arange(whole) / SAMPLE_RATE
+    for hz in _DRONE_HZ:  # keeps the line alive between the notes
+        total[:whole] += _DRONE_LEVEL * np.sin(
+            2 * np.pi * round(hz * whole / SAMPLE_RATE) * SAMPLE_RATE / whole * t
+        )
     return bytes((total[:whole] * _LEVEL * 32767).astype("<i2").tobytes())

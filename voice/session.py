@@ -128,6 +128,7 @@ class Session:
         self._silences = 0
         self._failures = 0
         self._spoken_to = False  # the caller has said something
+        self._handing_over = False
         self._cut: Speech | None = None  # stopped by a barge-in, not yet known whether for words
         self._send, self._events = anyio.create_memory_object_stream[Event](math.inf)
         self._mouth = Mouth(leg, kit.voice)
@@ -162,7 +163,10 @@ class Session:
             self._tasks.cancel_scope.cancel()
 
     async def _end_with_leg(self) -> None:
-        self.end_reason = "caller_hangup" if await self._leg.gone() != "local_hangup" else "agent_hangup"
+        """When the caller hangs up, so do we; a transfer under way sees to that end itself."""
+        await self._leg.gone()
+        if self._handing_over:
+            return
         self._replies.stop()
         self._tasks.cancel_scope.cancel()
 
@@ -363,7 +367,7 @@ class Session:
 
     async def _hand_over(self, transfer: Transfer) -> None:
         """Give the caller to a person; our ear is closed meanwhile, so music is not taken for speech."""
-        self._ear.deaf = True
+        self._ear.deaf = self._handing_over = True
         call_id = self._call.call_id
         self.happened("transfer_started", {"reason": transfer.reason})
         self._kit.journal.emit(TransferUpdated(call_id, transfer.reason, transfer.summary))
