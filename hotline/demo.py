@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +19,11 @@ from typing import Any
 import httpx
 from rich.console import Console
 
+from hotline import children
+from hotline.children import Agent
 from hotline.errors import HotlineError
 
 FOLDER = Path("data/demo")
-START_TIMEOUT_S = 120.0
 CALL_TIMEOUT_S = 240.0
 CALLER_VOICE = "f5"  # the agent has another
 
@@ -67,35 +66,60 @@ def run_demo(keep: bool) -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     with ExitStack() as stack:
-        seat = stack.enter_context(_process("seat", [sys.executable, "-m", "hotline.demo_seat"]))
-        seat_events = _lines(seat)
-        seat_uri = _wait_for(seat_events, lambda line: json.loads(line).get("uri"), "seat", seat)
-        token = os.urandom(16).hex()
-        agent = stack.enter_context(_agent(seat_uri, token, keep))
-        sip, desk_url = _wait_for(_lines(agent), _ready, "agent", agent)
-        console.print(f"agent ready: sip={sip} desk={desk_url}")
-        desk = stack.enter_context(
-            httpx.Client(base_url=desk_url, headers={"Authorization": f"Bearer {token}"})
-        )
-        threading.Thread(target=_follow, args=(desk_url, token, console), daemon=True).start()
-        passed = all([_play(scene, sip, desk, console) for scene in SCENES])
+        seat_uri = stack.enter_context(_seat())
+        agent = stack.enter_context(children.agent(FOLDER, _settings(seat_uri, keep)))
+        console.print(f"agent ready: sip={agent.sip} desk={agent.desk_url}")
+        headers = {"Authorization": f"Bearer {agent.token}"}
+        desk = stack.enter_context(httpx.Client(base_url=agent.desk_url, headers=headers))
+        threading.Thread(target=_follow, args=(agent, console), daemon=True).start()
+        passed = all([_play(scene, agent, desk, console) for scene in SCENES])
         console.print(
             "[bold green]all three calls ended as they should" if passed else "[bold red]demo failed"
         )
         if keep and passed:
-            _keep_serving(console, sip, desk_url, agent)
+            _keep_serving(console, agent)
     return 0 if passed else 1
 
 
-def _play(scene: Scene, sip: str, desk: httpx.Client, console: Console) -> bool:
+@contextmanager
+def _seat() -> Iterator[str]:
+    command = [sys.executable, "-m", "hotline.demo_seat"]
+    with children.child("seat", FOLDER, command) as process:
+        yield children.wait_for(process, lambda line: json.loads(line).get("uri"), FOLDER / "seat.log")
+
+
+def _settings(seat_uri: str, keep: bool) -> str:
+    """With `keep`, on the usual ports where they are free; else anywhere on this machine only."""
+    host = "0.0.0.0" if keep else "127.0.0.1"
+    return f"""
+[sip]
+host = "{host}"
+port = {_free(host, 5060) if keep else 0}
+[desk]
+port = {_free("127.0.0.1", 8012) if keep else 0}
+[seats]
+seats = [{{id = "demo", name = "演示坐席", uri = "{seat_uri}", skills = []}}]
+"""
+
+
+def _play(scene: Scene, agent: Agent, desk: httpx.Client, console: Console) -> bool:
     """Run one call in a caller's process and hold its record against what must be."""
     console.rule(scene.title)
-    command = [sys.executable, "-m", "hotline", "call", f"sip:12345@{sip}", "--json", "--voice", CALLER_VOICE]
+    command = [
+        sys.executable,
+        "-m",
+        "hotline",
+        "call",
+        f"sip:12345@{agent.sip}",
+        "--json",
+        "--voice",
+        CALLER_VOICE,
+    ]
     for text in scene.says:
         command += ["--say", text]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=CALL_TIMEOUT_S, env=_clean_env()
+            command, capture_output=True, text=True, timeout=CALL_TIMEOUT_S, env=children.clean_env()
         )
     except subprocess.TimeoutExpired:
         raise HotlineError(f"the demo's caller did not end within {CALL_TIMEOUT_S:.0f} s") from None
@@ -145,11 +169,13 @@ def _what_is_wrong(scene: Scene, call: dict[str, Any], desk: httpx.Client) -> st
     return ""
 
 
-def _follow(desk_url: str, token: str, console: Console) -> None:
+def _follow(agent: Agent, console: Console) -> None:
     """Print the conversation as it happens, from the desk's live events."""
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {agent.token}"}
     try:
-        with httpx.stream("GET", f"{desk_url}/api/v1/events", headers=headers, timeout=None) as response:
+        with httpx.stream(
+            "GET", f"{agent.desk_url}/api/v1/events", headers=headers, timeout=None
+        ) as response:
             for line in response.iter_lines():
                 if line.startswith("data: "):
                     _print_event(json.loads(line.removeprefix("data: ")), console)
@@ -171,79 +197,6 @@ def _print_event(event: dict[str, Any], console: Console) -> None:
         console.print(f"[yellow]         {kind}")
 
 
-@contextmanager
-def _agent(seat_uri: str, token: str, keep: bool) -> Iterator[subprocess.Popen[str]]:
-    """`hotline serve` with settings of its own; with `keep`, on the usual ports where they are free."""
-    config = FOLDER / "hotline.toml"
-    host = "0.0.0.0" if keep else "127.0.0.1"
-    config.write_text(
-        "\n".join(
-            [
-                "[sip]",
-                f'host = "{host}"',
-                f"port = {_free(host, 5060) if keep else 0}",
-                "[desk]",
-                f"port = {_free('127.0.0.1', 8012) if keep else 0}",
-                "[records]",
-                f'url = "sqlite:///{FOLDER}/hotline.db"',
-                f'dir = "{FOLDER}/recordings"',
-                "[seats]",
-                f'seats = [{{id = "demo", name = "演示坐席", uri = "{seat_uri}", skills = []}}]',
-                "",
-            ]
-        ),
-        encoding="utf-8",
-    )
-    command = [sys.executable, "-m", "hotline", "serve", "--config", str(config)]
-    environment = {**_clean_env(), "HOTLINE_DESK__API_TOKEN": token}
-    with _process("agent", command, environment) as process:
-        yield process
-
-
-@contextmanager
-def _process(
-    name: str, command: list[str], env: dict[str, str] | None = None
-) -> Iterator[subprocess.Popen[str]]:
-    """A child process whose log is in the demo's folder; ended by SIGTERM, then by force."""
-    with (FOLDER / f"{name}.log").open("w") as stderr:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=stderr, text=True, env=env or _clean_env()
-        )
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
-    assert process.stdout is not None
-    return iter(process.stdout.readline, "")
-
-
-def _wait_for(lines: Iterator[str], wanted: Any, name: str, process: subprocess.Popen[str]) -> Any:
-    """The first thing `wanted` finds in a child's output."""
-    timer = threading.Timer(START_TIMEOUT_S, process.kill)
-    timer.start()
-    try:
-        for line in lines:
-            if found := wanted(line):
-                return found
-    finally:
-        timer.cancel()
-    last = (FOLDER / f"{name}.log").read_text().strip().splitlines()[-1:]
-    raise HotlineError(f"the demo's {name} did not start: {last[0] if last else 'it said nothing'}")
-
-
-def _ready(line: str) -> tuple[str, str] | None:
-    match = re.match(r"ready sip=(\S+) desk=(\S+)", line)
-    return (match[1].replace("0.0.0.0", "127.0.0.1"), match[2]) if match else None
-
-
 def _free(host: str, port: int) -> int:
     """`port` if it can be had, else 0 for any."""
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
@@ -255,18 +208,11 @@ def _free(host: str, port: int) -> int:
     return port
 
 
-def _clean_env() -> dict[str, str]:
-    """Without the user's own settings, which are not the demo's."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("HOTLINE_")}
-
-
-def _keep_serving(console: Console, sip: str, desk_url: str, agent: subprocess.Popen[str]) -> None:
-    log = (FOLDER / "agent.log").read_text()
+def _keep_serving(console: Console, agent: Agent) -> None:
+    log = (FOLDER / "agent.log").read_text(encoding="utf-8")
     password = re.search(r"one-time password (\S+)", log)
-    console.print(f"ring sip:12345@{sip} with a softphone (seat: the demo's); desk {desk_url}")
+    console.print(f"ring sip:12345@{agent.sip} with a softphone; desk: {agent.desk_url}")
     if password:
-        console.print(f"log in as admin with {password[1]}; Ctrl-C ends")
-    try:
-        agent.wait()
-    except KeyboardInterrupt:
-        agent.send_signal(signal.SIGTERM)
+        console.print(f"log in to the desk as admin with {password[1]}; Ctrl-C ends")
+    with suppress(KeyboardInterrupt):
+        agent.process.wait()
