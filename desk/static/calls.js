@@ -23,7 +23,7 @@ function go(changes) {
 
 function row(call) {
   const link = `/calls/${encodeURIComponent(call.id)}`;
-  const words = call.first_words || (call.turn_count ? "（来电人未说话）" : "—");
+  const words = call.first_words || (call.ended_at && call.turn_count ? "（来电人未说话）" : "—");
   const line = h("tr", { tabIndex: 0 },
     h("td.nowrap", {}, h("a", { href: link, tabIndex: -1 }, dateTime(call.started_at))),
     h("td.nowrap.number", {}, maskNumber(call.caller)),

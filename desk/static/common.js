@@ -28,24 +28,42 @@ export async function api(path, { method = "GET", body, stay = false } = {}) {
 }
 
 // Call `changed(event)` for every live event; shows in the header whether the line is up.
+// Only a page in view holds a line: a browser has six for a site, and pages kept for "back" would use them up.
 export function live(changed) {
   const sign = document.getElementById("live");
-  const source = new EventSource("/api/v1/events");
-  let wasDown = false;
+  let source = null;
+  let missed = false;
   const show = (up) => {
     sign.classList.toggle("up", up);
     sign.textContent = up ? "实时连接" : "连接中断，正在重连";
   };
-  source.onopen = () => {
-    show(true);
-    if (wasDown) changed({ kind: "reconnected", call_id: null });  // something may have been missed
-    wasDown = false;
+  const close = () => {
+    source?.close();
+    source = null;
+    missed = true;
   };
-  source.onerror = () => {
-    show(false);
-    wasDown = true;
+  const open = () => {
+    if (source) return;
+    source = new EventSource("/api/v1/events");
+    source.onopen = () => {
+      show(true);
+      if (missed) changed({ kind: "reconnected", call_id: null });
+      missed = false;
+    };
+    source.onerror = () => {
+      show(false);
+      missed = true;
+      if (source?.readyState === EventSource.CLOSED) {  // refused, e.g. the session is over: asking again says so
+        close();
+        setTimeout(() => { changed({ kind: "reconnected", call_id: null }); open(); }, 5000);
+      }
+    };
+    source.onmessage = (message) => changed(JSON.parse(message.data));
   };
-  source.onmessage = (message) => changed(JSON.parse(message.data));
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", open);
+  open();
 }
 
 // Let several calls within `ms` become one.

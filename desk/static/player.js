@@ -24,6 +24,7 @@ export class Player {
     for (const name of ["timeupdate", "seeked"]) audio.addEventListener(name, () => this.step());
     audio.addEventListener("loadedmetadata", () => this.draw());
     audio.addEventListener("error", () => this.without("录音无法播放。"));
+    addEventListener("pagehide", () => audio.pause());
     document.addEventListener("keydown", (event) => {
       if (event.key !== " " || event.target.closest("button, select, input, a")) return;
       event.preventDefault();
@@ -70,20 +71,28 @@ export class Player {
     note.textContent = words;
     note.hidden = false;
     document.getElementById("player").classList.add("silent");
+    document.getElementById("hint").hidden = true;
     playButton.disabled = true;
   }
 
-  toggle() {
-    if (!audio.getAttribute("src")) return;
-    if (audio.paused) audio.play();
-    else audio.pause();
+  async toggle() {
+    if (!audio.paused) audio.pause();
+    else if (await this.holds(audio.currentTime)) audio.play();
   }
 
   // Hear a turn from its beginning.
-  hear(turn) {
-    if (!audio.getAttribute("src")) return;
+  async hear(turn) {
+    if (!(await this.holds(turn.started_s))) return;
     this.seek(turn.started_s);
     audio.play();
+  }
+
+  // Have audio that reaches this far, in a running call by loading what there is by now.
+  async holds(seconds) {
+    if (!this.allowed || !this.call.recording) return false;
+    const loaded = Boolean(audio.getAttribute("src"));
+    if (!this.call.ended_at && (!loaded || seconds >= audio.duration - 0.5)) await this.loadRunning();
+    return Boolean(audio.getAttribute("src"));
   }
 
   seek(seconds) {

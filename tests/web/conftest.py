@@ -206,7 +206,7 @@ def kb_search(query: str, limit: int) -> list[dict[str, Any]]:
     return [{**row, "id": f"kb:{n}", "score": 1.0 / (n + 1)} for n in range(limit)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("desk")
     store = Store(f"sqlite:///{folder}/hotline.db")

@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import wave
+from datetime import timedelta
 
 import httpx
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from records.recording import Recording
 
-from .conftest import PASSWORD, TOKEN, Desk
+from .conftest import NOW, PASSWORD, TOKEN, Desk
 
 pytestmark = [pytest.mark.web]
 
@@ -142,12 +143,13 @@ def test_a_seat_reads_but_does_not_listen(desk: Desk) -> None:
 
 def test_calls_are_listed_and_searched(desk: Desk) -> None:
     with desk.machine() as machine:
-        page = machine.get(f"{API}/calls").json()
+        lately = {"from": (NOW - timedelta(days=4)).date().isoformat()}
+        page = machine.get(f"{API}/calls", params=lately).json()
         assert (page["total"], page["page"], len(page["items"])) == (63, 1, 50)
         assert [call["id"] for call in page["items"][:3]] == ["running", "transferred", "complaint"]
         assert page["items"][1]["first_words"] == "你好，我想问一下残疾人两项补贴怎么申请"
         assert page["items"][1]["turn_count"] == 6
-        assert len(machine.get(f"{API}/calls", params={"page": 2}).json()["items"]) == 13
+        assert len(machine.get(f"{API}/calls", params={**lately, "page": "2"}).json()["items"]) == 13
 
         def ids(**params: str) -> list[str]:
             return [call["id"] for call in machine.get(f"{API}/calls", params=params).json()["items"]]
@@ -155,7 +157,6 @@ def test_calls_are_listed_and_searched(desk: Desk) -> None:
         assert ids(q="两项补贴") == ["transferred"]
         assert ids(caller="0003", outcome="ticket") == ["complaint"]
         began = desk.store.calls(caller="13900000005")["items"][0]["started_at"]
-        assert ids(**{"from": began, "to": began[:-1] + "999Z"})[-1:] == []
         assert "plain-5" in ids(**{"from": began})
         assert "plain-5" not in ids(to=began)
         day = ids(**{"from": "2001-02-03", "to": "2001-02-03"})
