@@ -1,8 +1,8 @@
 """Response gap of the whole agent over real calls: `python -m bench.latency [TURNS] [CALLERS]`.
 
-Callers are processes of their own; each speaks with a synthetic voice over SIP and RTP on loopback. The gap is
-measured by the caller, from the last audible frame it sent to the first audible frame it received (its jitter
-buffer included). Beside it, the agent's own account of where the time went.
+Callers are processes of their own; each speaks with a synthetic voice over SIP and RTP on loopback. The gap
+is measured by the caller, from the last audible frame it sent to the first audible frame it received (its
+jitter buffer included). Beside it, the agent's own account of where the time went.
 """
 
 from __future__ import annotations

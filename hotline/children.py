@@ -67,7 +67,7 @@ def agent(folder: Path, settings: str) -> Iterator[Agent]:
 
 
 def wait_for(process: subprocess.Popen[str], wanted: Callable[[str], T | None], log: Path) -> T:
-    """The first thing `wanted` finds in a line of a child's output. Raises HotlineError with its last words."""
+    """The first thing `wanted` finds in a child's output; if it ends without, HotlineError."""
     assert process.stdout is not None
     timer = threading.Timer(START_TIMEOUT_S, process.kill)
     timer.start()
