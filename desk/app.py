@@ -55,6 +55,7 @@ def create_desk(
     _add_health(app, ready, metrics)
     _add_live(app, live, chat, kb_search)
     _add_pages(app)
+    app.openapi()  # kept by FastAPI; made at the first request it would hold up the event loop
     return app
 
 
