@@ -40,12 +40,6 @@ def calls_router(store: Store, recordings_dir: Path) -> APIRouter:
     """The routes below /api/v1/calls."""
     router = APIRouter(prefix="/api/v1/calls", tags=["calls"])
 
-    def find(call_id: str) -> dict[str, Any]:
-        call = store.call(call_id)
-        if call is None:
-            raise NotFound(f"there is no call {call_id}")
-        return call
-
     def wav_of(call: Mapping[str, Any]) -> Path | None:
         # Only ever a file directly in the folder, whatever the record says.
         path = recordings_dir / Path(call["recording"]).name
@@ -69,7 +63,7 @@ def calls_router(store: Store, recordings_dir: Path) -> APIRouter:
     @router.get("/{call_id}", response_model=Call)
     def get_call(call_id: str) -> dict[str, Any]:
         """One call with its turns, events and transfer."""
-        return _shown(find(call_id))
+        return _shown(_find_call(store, call_id))
 
     @router.head("/{call_id}/recording.wav", include_in_schema=False, dependencies=[only("ops", "admin")])
     @router.get(
@@ -84,7 +78,7 @@ def calls_router(store: Store, recordings_dir: Path) -> APIRouter:
         range_: Annotated[str | None, Header(alias="range")] = None,
     ) -> Response:
         """Stereo WAV, left the caller, right the agent or seat; as far as it goes while the call runs."""
-        path = wav_of(find(call_id))
+        path = wav_of(_find_call(store, call_id))
         if path is None:
             raise HTTPException(404, "this call has no recording")
         return wav_response(path, range_, head=request.method == "HEAD")
@@ -92,7 +86,7 @@ def calls_router(store: Store, recordings_dir: Path) -> APIRouter:
     @router.get("/{call_id}/vcon", dependencies=[only("ops", "admin")])
     def get_vcon(call_id: str, request: Request) -> Response:
         """The call as vCon (IETF draft-ietf-vcon-vcon-core)."""
-        call = find(call_id)
+        call = _find_call(store, call_id)
         ticket = store.ticket(call["ticket_id"]) if call["ticket_id"] else None
         url = str(request.base_url).rstrip("/") + _recording_path(call)
         made = export.vcon(call, ticket=ticket, recording=wav_of(call), recording_url=url)
@@ -166,6 +160,13 @@ def seats_router(store: Store) -> APIRouter:
         return find(seat_id)
 
     return router
+
+
+def _find_call(store: Store, call_id: str) -> dict[str, Any]:
+    call = store.call(call_id)
+    if call is None:
+        raise NotFound(f"there is no call {call_id}")
+    return call
 
 
 def _shown(call: dict[str, Any]) -> dict[str, Any]:

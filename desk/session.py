@@ -41,16 +41,6 @@ def session_router(store: Store) -> APIRouter:
     throttle = Throttle()
     hashing = anyio.CapacityLimiter(2)  # a password check takes 64 MiB and all it gets of the processor
 
-    def start(request: Request, response: Response, token: str) -> None:
-        response.set_cookie(
-            COOKIE,
-            token,
-            max_age=int(SESSION_TTL_S),
-            httponly=True,
-            samesite="lax",
-            secure=request.url.scheme == "https",
-        )
-
     @router.post(SESSION_PATH)
     async def sign_in(body: SignIn, request: Request, response: Response) -> Account:
         """Sign in; sets the session cookie."""
@@ -65,7 +55,9 @@ def session_router(store: Store) -> APIRouter:
         if user is None:
             throttle.failed(key)
             raise HTTPException(401, "wrong name or password")
-        start(request, response, await anyio.to_thread.run_sync(store.open_session, user.name, SESSION_TTL_S))
+        _set_cookie(
+            request, response, await anyio.to_thread.run_sync(store.open_session, user.name, SESSION_TTL_S)
+        )
         return Account(name=user.name, role=user.role, must_change=user.must_change)
 
     @router.get(SESSION_PATH)
@@ -93,7 +85,16 @@ def session_router(store: Store) -> APIRouter:
             await anyio.to_thread.run_sync(store.set_password, me.name, body.new, limiter=hashing)
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
-        start(request, response, await anyio.to_thread.run_sync(store.open_session, me.name, SESSION_TTL_S))
+        _set_cookie(
+            request, response, await anyio.to_thread.run_sync(store.open_session, me.name, SESSION_TTL_S)
+        )
         return Account(name=me.name, role=me.role, must_change=False)
 
     return router
+
+
+def _set_cookie(request: Request, response: Response, token: str) -> None:
+    secure = request.url.scheme == "https"
+    response.set_cookie(
+        COOKIE, token, max_age=int(SESSION_TTL_S), httponly=True, samesite="lax", secure=secure
+    )

@@ -170,7 +170,7 @@ def _do(job: _Job) -> None:
         if error.retryable:
             raise
         job.error = error
-    except Exception as error:  # noqa: BLE001 - a wrong argument in one write must not end the thread for all
+    except Exception as error:  # a wrong argument in one write must not end the thread for all
         job.error = error
 
 

@@ -1,0 +1,137 @@
+"""The database under the store: durable, brought up step by step, and clear about what is wrong with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.dialects import postgresql
+
+from records import CHINA, Conflict, RecordsError
+from records.engine import upsert
+from records.migrations import LATEST, migrate
+from records.schema import metadata
+from records.seats import claim_statement
+from records.store import Store
+
+pytestmark = [pytest.mark.unit]
+
+NOON = datetime(2025, 3, 9, 12, 0, tzinfo=CHINA)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{tmp_path}/hotline.db", clock=lambda: NOON)
+    yield store
+    store.close()
+
+
+def test_sqlite_is_set_up_to_be_durable(store: Store) -> None:
+    with store._db.read() as connection:
+
+        def pragma(name: str) -> Any:
+            return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+        assert pragma("journal_mode") == "wal"
+        assert pragma("synchronous") == 2
+        assert pragma("foreign_keys") == 1
+        assert pragma("busy_timeout") == 5000
+
+
+def test_a_batch_is_committed_at_once_and_one_bad_write_fails_alone(store: Store, tmp_path: Path) -> None:
+    with store.batch():
+        store.save_call("c1", caller="1")
+        with pytest.raises(Conflict):
+            store.save_turn("c1", 0, who=None, text="x")
+        store.save_call("c2", caller="2")
+        outside = sqlite3.connect(tmp_path / "hotline.db")
+        assert outside.execute("SELECT count(*) FROM calls").fetchone() == (0,)
+    assert outside.execute("SELECT id FROM calls ORDER BY id").fetchall() == [("c1",), ("c2",)]
+    outside.close()
+
+
+def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    first = Store(url)
+    first.save_call("c1", caller="1")
+    first.close()
+    second = Store(url)
+    assert second.calls()["total"] == 1
+    second.close()
+
+
+def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    Store(f"sqlite:///{path}").close()
+    raw = sqlite3.connect(path)
+    raw.execute("UPDATE schema_version SET version = 99")
+    raw.commit()
+    raw.close()
+    with pytest.raises(RecordsError, match="schema version 99, this program knows"):
+        Store(f"sqlite:///{path}")
+
+
+def test_an_older_database_is_brought_up_step_by_step(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/a.db")
+    ran: list[int] = []
+    with engine.begin() as connection:
+        migrate(connection)
+    steps = {
+        LATEST + 1: lambda c: ran.append(LATEST + 1),
+        LATEST + 2: lambda c: c.exec_driver_sql("CREATE TABLE later (id INTEGER)") and ran.append(LATEST + 2),
+    }
+    for _ in range(2):  # the second time there is nothing left to do
+        with engine.begin() as connection:
+            migrate(connection, steps=steps, latest=LATEST + 2)
+    assert ran == [LATEST + 1, LATEST + 2]
+    assert "later" in inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    raw = sqlite3.connect(tmp_path / "a.db")
+    raw.execute("CREATE TABLE calls (x INTEGER)")
+    raw.commit()
+    raw.close()
+    with pytest.raises(RecordsError, match="a table calls of another program"):
+        Store(f"sqlite:///{tmp_path}/a.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("sqlite:///{tmp}/file/a.db", "cannot be written"),
+        ("sqlite:///{tmp}", "cannot be written"),
+        ("sqlite:///{tmp}/file", "file is not a database"),
+        ("sqlite://", "names no file"),
+        ("hotline.db", "is not a database URL"),
+        ("mysql://h/db", "names mysql; right is sqlite or postgresql"),
+    ],
+)
+def test_a_bad_database_is_one_clear_line(tmp_path: Path, url: str, message: str) -> None:
+    (tmp_path / "file").write_bytes(b"this is not a database, but long enough to be looked at" * 30)
+    with pytest.raises(RecordsError, match=message) as caught:
+        Store(url.format(tmp=tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_special_statements_are_also_good_postgresql() -> None:
+    dialect = postgresql.dialect()
+
+    class Connection:
+        pass
+
+    connection = Connection()
+    connection.dialect = dialect  # type: ignore[attr-defined]
+    calls = metadata.tables["calls"]
+    statement = upsert(connection, calls, {"id": "c"}, {"caller": "1"})  # type: ignore[arg-type]
+    text = str(statement.compile(dialect=dialect))  # type: ignore[attr-defined]
+    assert "ON CONFLICT (id) DO UPDATE SET caller" in text
+    claim = str(claim_statement("x", "c", NOON, ["s1"]).compile(dialect=dialect))
+    assert "FOR UPDATE SKIP LOCKED" in claim
+    assert "RETURNING seats.id" in claim
