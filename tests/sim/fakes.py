@@ -1,0 +1,454 @@
+"""A telephone network, a recogniser, a voice and a store in memory, all on the loop's (virtual) clock.
+
+The audio is real to the parts under test: a caller's speech is speech to webrtcvad, and every frame carries a
+mark that tells which utterance, or which clause of the agent's, it is a part of. So the recogniser knows just
+the words whose audio it was given, and a leg knows just the words that were really played.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+import anyio
+import numpy as np
+
+from asr import EngineFailed, Transcript
+from tts import VoiceFailed
+from voice.events import CallEnded, CallEvent, Happened, TransferUpdated, Turn
+from voice.media import SILENCE, PlayoutBuffer
+from voice.phone import FRAME_BYTES, FRAME_S, SAMPLE_RATE, CallError, LegGone, NoAnswer, Tap
+from voice.seats import Seat
+
+HIGH_WATER_S = 0.5
+MARK = 1234
+MUSIC = "♪"
+
+
+# -- sounds --------------------------------------------------------------------------------------------------
+@cache
+def voiced_frames() -> list[bytes]:
+    """Ten seconds of a babbling voice that webrtcvad takes for speech from the first frame to the last."""
+    t = np.arange(10 * SAMPLE_RATE) / SAMPLE_RATE
+    pitch_hz = 120 + 25 * np.sin(2 * np.pi * 1.3 * t) + 15 * np.sin(2 * np.pi * 3.1 * t)
+    phase = 2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE
+    formants_hz = (600 + 200 * np.sin(2 * np.pi * 2.2 * t), 1500 + 400 * np.sin(2 * np.pi * 1.7 * t + 1))
+    wave = np.zeros(len(t))
+    for harmonic in range(1, 28):
+        hz = harmonic * pitch_hz
+        level = np.exp(-(((hz - formants_hz[0]) / 180) ** 2)) + 0.7 * np.exp(
+            -(((hz - formants_hz[1]) / 250) ** 2)
+        )
+        wave += (level + 0.03) * np.sin(harmonic * phase)
+    wave *= 0.75 + 0.25 * np.sin(2 * np.pi * 4.5 * t)
+    pcm = (wave / np.abs(wave).max() * 9000).astype("<i2").tobytes()
+    return [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm), FRAME_BYTES)]
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What somebody says into a leg, and what the recogniser makes of it; no text is a noise."""
+
+    text: str
+    lasts_s: float
+    confidence: float = 0.95
+    partials: bool = True
+    breaks_asr_at_s: float | None = None  # the engine fails once it has had this much of it
+
+
+_utterances: list[Utterance] = []  # the number in a frame's mark; frames of all tests are alike but for it
+_clauses: list[str] = []
+
+
+def spoken_frames(utterance: Utterance) -> list[bytes]:
+    """The utterance as audio, marked."""
+    _utterances.append(utterance)
+    frames = voiced_frames()
+    return [
+        np.array([MARK, len(_utterances) - 1, index], "<i2").tobytes() + frames[index % len(frames)][6:]
+        for index in range(round(utterance.lasts_s / FRAME_S))
+    ]
+
+
+class ScriptedRecognizer:
+    """Hears the words whose audio it gets; partials lag behind the sound, the final comes after the end."""
+
+    sample_rate = SAMPLE_RATE
+
+    def __init__(self, partial_lag_s: float = 0.2, final_s: float = 0.1) -> None:
+        self.partial_lag_s = partial_lag_s
+        self.final_s = final_s
+        self.open = 0
+
+    async def transcribe(self, audio: AsyncIterator[bytes]) -> AsyncGenerator[Transcript, None]:
+        got: dict[int, set[int]] = {}
+        heard_s, told = 0.0, ""
+        self.open += 1
+        try:
+            async for frame in audio:
+                heard_s += FRAME_S
+                mark, number, index = np.frombuffer(frame[:6], "<i2").tolist()
+                if mark == MARK:
+                    got.setdefault(number, set()).add(index)
+                    breaks_s = _utterances[number].breaks_asr_at_s
+                    if breaks_s is not None and len(got[number]) * FRAME_S >= breaks_s:
+                        raise EngineFailed("the scripted engine broke", retryable=True)
+                if round(heard_s / FRAME_S) % 5:
+                    continue
+                partial = _words(got, self.partial_lag_s)
+                if partial != told and all(_utterances[number].partials for number in got):
+                    told = partial
+                    yield Transcript(partial)
+            await anyio.sleep(self.final_s)
+            confidence = min((_utterances[number].confidence for number in got), default=0.0)
+            text = _words(got, 0.0)
+            yield Transcript(text, final=True, confidence=confidence if text else 0.0)
+        finally:
+            self.open -= 1
+
+    async def aclose(self) -> None: ...
+
+
+def _words(got: Mapping[int, Collection[int]], lag_s: float) -> str:
+    """The characters at least half of whose audio was heard; without the newest `lag_s`."""
+    text = ""
+    for number, frames in got.items():
+        utterance = _utterances[number]
+        lag = round(lag_s / FRAME_S) if number == max(got) else 0
+        known = set(sorted(frames)[: -lag or None])
+        per_char = utterance.lasts_s / FRAME_S / max(1, len(utterance.text))
+        for at, char in enumerate(utterance.text):
+            whole = range(round(at * per_char), round((at + 1) * per_char))
+            text += char if 2 * len(known.intersection(whole)) >= len(whole) else ""
+    return text
+
+
+class ScriptedVoice:
+    """Speaks ten characters a second; `fails` says at which clauses it breaks."""
+
+    name = "scripted"
+    sample_rate = SAMPLE_RATE
+
+    def __init__(
+        self,
+        *,
+        first_audio_s: float = 0.1,
+        s_per_char: float = 0.1,
+        fails: Callable[[str], bool] = lambda text: False,
+        close_s: float = 0.0,
+    ) -> None:
+        self.first_audio_s = first_audio_s
+        self.s_per_char = s_per_char
+        self.fails = fails
+        self.close_s = close_s  # how long the engine takes to let go when it is stopped
+        self.open = 0
+
+    async def speak(self, text: str, *, rate: float = 1.0) -> AsyncGenerator[bytes, None]:
+        self.open += 1
+        try:
+            await anyio.sleep(self.first_audio_s)
+            if self.fails(text):
+                raise VoiceFailed("the scripted voice broke", retryable=True)
+            for _ in range(round(len(text) * self.s_per_char / rate / FRAME_S)):
+                yield clause_frame(text)
+        finally:
+            self.open -= 1
+            if self.close_s:
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep(self.close_s)
+
+    async def aclose(self) -> None: ...
+
+
+def clause_frame(text: str) -> bytes:
+    """A frame of the agent saying this clause."""
+    if text not in _clauses:
+        _clauses.append(text)
+    return np.full(FRAME_BYTES // 2, 2000 + _clauses.index(text), "<i2").tobytes()
+
+
+def _clause_of(frame: bytes) -> str:
+    samples = np.frombuffer(frame, "<i2")
+    number = int(samples[0]) - 2000
+    return _clauses[number] if 0 <= number < len(_clauses) and (samples == samples[0]).all() else MUSIC
+
+
+# -- legs ----------------------------------------------------------------------------------------------------
+@dataclass
+class Run:
+    """A stretch of one clause, or of music, that was sent on a leg; on the loop's clock."""
+
+    text: str
+    began_at: float
+    frames: int = 0
+
+    @property
+    def ended_at(self) -> float:
+        return self.began_at + self.frames * FRAME_S
+
+
+class ScriptedLeg:
+    """A voice.phone.Leg whose other side is a test: speak(), press(), leave(), and what it `heard`."""
+
+    def __init__(self, *, call_id: str, remote: str, local: str = "12345") -> None:
+        self.call_id = call_id
+        self.remote = remote
+        self.local = local
+        self.heard: list[Run] = []
+        self.last_sound_at = 0.0  # of the test's side
+        self.refused_code = 0
+        self._playout = PlayoutBuffer()
+        self._outgoing: deque[bytes] = deque()
+        self._tap: Tap | None = None
+        self._frames: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._digits: asyncio.Queue[str | None] = asyncio.Queue()
+        self._listening = False
+        self._moved = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._gone: asyncio.Future[str] = self._loop.create_future()
+        self._answered_at = -1.0
+        self._ticks = 0
+
+    # the test's side
+
+    def speak(self, utterance: Utterance) -> None:
+        self._outgoing.extend(spoken_frames(utterance))
+
+    @property
+    def speaking(self) -> bool:
+        return bool(self._outgoing)
+
+    def press(self, key: str) -> None:
+        self._digits.put_nowait(key)
+
+    def leave(self, why: str = "remote_hangup") -> None:
+        if not self._gone.done():
+            self._gone.set_result(why)
+            self._frames.put_nowait(None)
+            self._digits.put_nowait(None)
+            self._moved.set()
+
+    @property
+    def is_gone(self) -> bool:
+        return self._gone.done()
+
+    def _tick(self) -> None:
+        if self._gone.done():
+            return
+        received, sent = self._outgoing.popleft() if self._outgoing else SILENCE, self._playout.take()
+        now = self._answered_at + self._ticks * FRAME_S
+        self._ticks += 1
+        if received is not SILENCE:
+            self.last_sound_at = now + FRAME_S
+        if sent is not SILENCE:
+            text = _clause_of(sent)
+            last = self.heard[-1] if self.heard else None
+            if last is None or last.text != text or now - last.ended_at > FRAME_S / 2:
+                self.heard.append(Run(text, now))
+            self.heard[-1].frames += 1
+        if self._tap is not None:
+            self._tap(received, sent)
+        if self._listening:
+            self._frames.put_nowait(received)
+        self._moved.set()
+        self._loop.call_at(self._answered_at + self._ticks * FRAME_S, self._tick)
+
+    # voice.phone.Leg
+
+    async def answer(self) -> None:
+        if self._gone.done():
+            raise LegGone("the caller hung up while we answered")
+        self._answered_at = self._loop.time()
+        self._tick()
+
+    async def audio(self) -> AsyncGenerator[bytes, None]:
+        self._listening = True
+        try:
+            while (frame := await self._frames.get()) is not None:
+                yield frame
+        finally:
+            self._listening = False
+
+    async def dtmf(self) -> AsyncGenerator[str, None]:
+        while (key := await self._digits.get()) is not None:
+            yield key
+
+    async def play(self, pcm: bytes) -> None:
+        await self._until(lambda: self._playout.pending_s < HIGH_WATER_S)
+        self._playout.put(pcm)
+
+    async def drained(self) -> None:
+        await self._until(lambda: self._playout.pending_s == 0.0)
+
+    async def _until(self, ready: Callable[[], bool]) -> None:
+        while True:
+            if self._gone.done():
+                raise LegGone("the leg has ended")
+            if ready():
+                return
+            self._moved.clear()
+            await self._moved.wait()
+
+    def clear(self) -> float:
+        return self._playout.clear()
+
+    def played_s(self) -> float:
+        return self._playout.sent_s
+
+    def tap(self, listener: Tap | None) -> None:
+        self._tap = listener
+
+    async def send_dtmf(self, digits: str) -> None: ...
+
+    async def hangup(self, code: int = 0) -> None:
+        self.refused_code = code
+        self.leave("local_hangup")
+
+    async def gone(self) -> str:
+        return await asyncio.shield(self._gone)
+
+
+# -- seats ---------------------------------------------------------------------------------------------------
+@dataclass
+class SeatScript:
+    """How one seat behaves when it is rung."""
+
+    id: str = "seat-1"
+    answers_after_s: float = 1.0  # infinity: it rings in vain
+    refuses: type[CallError] | None = None
+    key: tuple[float, str] | None = None  # seconds after it answered, key
+    leaves_after_answer_s: float = math.inf
+    leaves_after_bridge_s: float = math.inf
+    bridge_fails: bool = False
+
+    @property
+    def seat(self) -> Seat:
+        return Seat(self.id, self.id, f"sip:{self.id}@test")
+
+
+class ScriptedPhone:
+    """A voice.phone.Phone with the seats behind it; also what happened to them, in order."""
+
+    def __init__(self, seats: list[SeatScript]) -> None:
+        self._seats = {seat.seat.uri: seat for seat in seats}
+        self.legs: dict[str, ScriptedLeg] = {}
+        self.log: list[str] = []
+        self.headers: Mapping[str, str] = {}
+
+    async def dial(
+        self, uri: str, *, call_id: str, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> ScriptedLeg:
+        script = self._seats[uri]
+        self.headers = headers or {}
+        self.log.append(f"{script.id} rings")
+        try:
+            await anyio.sleep(min(script.answers_after_s, timeout_s))
+        except asyncio.CancelledError:
+            self.log.append(f"{script.id} stops ringing")
+            raise
+        if script.refuses:
+            raise script.refuses("scripted")
+        if script.answers_after_s >= timeout_s:
+            self.log.append(f"{script.id} stops ringing")
+            raise NoAnswer("scripted")
+        leg = self.legs[script.id] = ScriptedLeg(call_id=call_id, remote=script.id)
+        await leg.answer()
+        self.log.append(f"{script.id} answers")
+        loop = asyncio.get_running_loop()
+        if script.key:
+            loop.call_later(script.key[0], leg.press, script.key[1])
+        if script.leaves_after_answer_s < math.inf:
+            loop.call_later(script.leaves_after_answer_s, leg.leave)
+        return leg
+
+    async def bridge(self, a: ScriptedLeg, b: ScriptedLeg) -> None:  # type: ignore[override]
+        script = self._seats[f"sip:{b.remote}@test"]
+        if script.bridge_fails or a.is_gone or b.is_gone:
+            raise LegGone("scripted")
+        self.log.append(f"{script.id} talks")
+        if script.leaves_after_bridge_s < math.inf:
+            asyncio.get_running_loop().call_later(script.leaves_after_bridge_s, b.leave)
+
+    async def unbridge(self, a: ScriptedLeg, b: ScriptedLeg) -> None: ...
+
+
+class ScriptedBoard:
+    """A voice.seats.SeatBoard on a list."""
+
+    def __init__(self, seats: list[SeatScript]) -> None:
+        self._seats = [seat.seat for seat in seats]
+        self.status = {seat.id: "free" for seat in seats}
+
+    async def claim(self, skill: str, call_id: str, exclude: Collection[str]) -> Seat | None:
+        await anyio.sleep(0.01)
+        for seat in self._seats:
+            if self.status[seat.id] == "free" and seat.id not in exclude:
+                self.status[seat.id] = "ringing"
+                await anyio.sleep(0.01)  # until the store has it
+                return seat
+        return None
+
+    async def talking(self, seat: Seat) -> None:
+        self.status[seat.id] = "talking"
+
+    async def release(self, seat: Seat) -> None:
+        self.status[seat.id] = "free"
+
+
+# -- the record ----------------------------------------------------------------------------------------------
+@dataclass
+class KeptJournal:
+    """A voice.events.Journal that keeps everything, and when it was safe."""
+
+    events: list[CallEvent] = field(default_factory=list)
+    emitted_at: list[float] = field(default_factory=list)
+    durable_at: list[tuple[float, int]] = field(default_factory=list)  # time, events safe by then
+
+    def emit(self, event: CallEvent) -> None:
+        self.events.append(event)
+        self.emitted_at.append(anyio.current_time())
+
+    async def durable(self) -> None:
+        count = len(self.events)
+        await anyio.sleep(0.005)
+        self.durable_at.append((anyio.current_time(), count))
+
+    @property
+    def turns(self) -> list[Turn]:
+        """As they stand at last, by index."""
+        latest = {event.index: event for event in self.events if isinstance(event, Turn)}
+        return [latest[index] for index in sorted(latest)]
+
+    @property
+    def happened(self) -> list[Happened]:
+        return [event for event in self.events if isinstance(event, Happened)]
+
+    @property
+    def transfer(self) -> TransferUpdated | None:
+        return next((e for e in reversed(self.events) if isinstance(e, TransferUpdated)), None)
+
+    @property
+    def ended(self) -> CallEnded:
+        (ended,) = [event for event in self.events if isinstance(event, CallEnded)]
+        return ended
+
+
+class KeptFile:
+    """A voice.recorder.StereoFile in memory."""
+
+    def __init__(self) -> None:
+        self.left = bytearray()
+        self.right = bytearray()
+        self.closed = False
+
+    def write(self, left: bytes, right: bytes, /) -> None:
+        assert len(left) == len(right) == FRAME_BYTES
+        self.left += left
+        self.right += right
+
+    def close(self) -> None:
+        self.closed = True
