@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 import secrets
@@ -39,7 +40,7 @@ from records.store import Store
 from records.writer import Writer
 from tts import TtsError
 from tts.fallback import FallbackVoice
-from voice.events import CallEnded, CallStarted
+from voice.events import CallEnded, CallStarted, Happened
 from voice.phone import CallError
 from voice.policies.warm import warm
 from voice.session import Kit, run_call
@@ -188,7 +189,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
                 board=RecordSeats(store, writer),
                 journal=journal,
                 policy=warm,
-                open_recording=_recordings(settings.records.dir),
+                open_recording=_recordings(settings.records.dir, journal),
                 file_ticket=tickets.file,
                 turns=TurnSettings(**settings.turns.model_dump()),
                 seats=SeatSettings(ring_s=settings.seats.ring_s, accept=settings.seats.accept),
@@ -217,6 +218,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             server = _DeskServer(uvicorn.Config(desk, log_config=None, access_log=False, lifespan="off"))
             tasks.start_soon(server.serve, [desk_socket])
             tasks.start_soon(app.take_calls)
+            tasks.start_soon(journal.tell_live)
             _log_start(app, settings)
             try:
                 yield app
@@ -294,16 +296,18 @@ async def _warm(voice: FallbackVoice, settings: Settings) -> None:
         log.warning("voice_not_warm", error=str(error))
 
 
-def _recordings(folder: Path) -> Callable[[str], tuple[Recording, str]]:
+def _recordings(folder: Path, journal: RecordJournal) -> Callable[[str], tuple[Recording, str]]:
+    loop = asyncio.get_running_loop()
+
     def open_recording(call_id: str) -> tuple[Recording, str]:
+        def failed(error: RecordsError) -> None:  # on the recordings' thread
+            log.error("recording_failed", call_id=call_id, error=str(error))
+            loop.call_soon_threadsafe(journal.emit, Happened(call_id, 0.0, "failed", {"stage": "recording"}))
+
         name = f"{call_id}.wav"
-        return Recording(folder / name, on_error=_recording_failed(call_id)), name
+        return Recording(folder / name, on_error=failed), name
 
     return open_recording
-
-
-def _recording_failed(call_id: str) -> Callable[[RecordsError], None]:
-    return lambda error: log.error("recording_failed", call_id=call_id, error=str(error))
 
 
 def _kb_search(knowledge: Knowledge) -> Callable[[str, int], list[dict[str, Any]]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import anyio
 import structlog
 
 from desk.live import LiveFeed
@@ -24,20 +26,28 @@ from voice.events import (
 )
 
 log = structlog.get_logger()
+_NOBODY = "live feed"  # no write is about it, so that failures are left for durable() to tell
 
 
 class RecordJournal:
-    """A voice.events.Journal: writes in order by the writer's thread, and tells the live feed."""
+    """A voice.events.Journal: written in order by the writer's thread, then told to the live feed."""
 
     def __init__(self, store: Store, writer: Writer, live: LiveFeed, node: str) -> None:
         self._store = store
         self._writer = writer
         self._live = live
         self._node = node
+        self._written, self._to_tell = anyio.create_memory_object_stream[CallEvent](math.inf)
 
     def emit(self, event: CallEvent) -> None:
         self._write(event)
-        self._live.publish(_as_json(event))
+        self._written.send_nowait(event)
+
+    async def tell_live(self) -> None:
+        """Publish each event once it is in the store, where whoever hears of it will read; until cancelled."""
+        async for event in self._to_tell:
+            await self._writer.durable(about=_NOBODY)
+            self._live.publish(_as_json(event))
 
     async def durable(self) -> None:
         try:

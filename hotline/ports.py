@@ -9,7 +9,7 @@ import anyio.to_thread
 import structlog
 
 from dialog import CallContext, TicketDraft, TicketState
-from records import NotFound
+from records import RecordsError
 from records.store import Store
 from records.tickets import TICKET_STATUS
 from records.writer import Writer
@@ -67,7 +67,11 @@ class RecordSeats:
         self._writer = writer
 
     async def claim(self, skill: str, call_id: str, exclude: Collection[str]) -> Seat | None:
-        row = await self._writer.run(self._store.claim_seat, skill, call_id, exclude=exclude)
+        try:
+            row = await self._writer.run(self._store.claim_seat, skill, call_id, exclude=exclude)
+        except RecordsError as error:  # without the board nobody can be found free: the caller is told so
+            log.error("seat_board_failed", call_id=call_id, error=str(error))
+            return None
         return Seat(row["id"], row["name"], row["uri"], tuple(row["skills"])) if row else None
 
     async def talking(self, seat: Seat) -> None:
@@ -79,5 +83,5 @@ class RecordSeats:
     async def _set(self, seat: Seat, status: str) -> None:
         try:
             await self._writer.run(self._store.set_seat_status, seat.id, status)
-        except NotFound:
-            log.warning("seat_removed", seat=seat.id)
+        except RecordsError as error:  # the call goes on
+            log.error("seat_board_failed", seat=seat.id, error=str(error))

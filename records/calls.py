@@ -174,9 +174,9 @@ def close_unfinished(connection: Connection, node: str) -> list[ClosedCall]:
         )
         row = {"call_id": call_id, "at_s": last_s, "kind": "process_died", "detail": {}}
         connection.execute(call_events.insert().values(row))
-        # The seat's line went down with the process; the seat comes back by itself.
+        # The seat's line went down with the process, as at any end of a call.
         connection.execute(
-            update(seats).where(seats.c.call_id == call_id).values(status="away", call_id=None)
+            update(seats).where(seats.c.call_id == call_id).values(status="free", call_id=None)
         )
         closed.append(ClosedCall(call_id, call["recording"]))
     return closed

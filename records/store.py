@@ -94,7 +94,7 @@ class Store:
             return calls.get_call(connection, call_id)
 
     def close_unfinished(self, node: str) -> list[ClosedCall]:
-        """Close the calls a died process left open, at their last turn or event; set their seats away."""
+        """Close the calls a died process left open, at their last turn or event; free their seats."""
         with self._db.write() as connection:
             return calls.close_unfinished(connection, node)
 

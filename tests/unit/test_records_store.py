@@ -176,7 +176,7 @@ def test_calls_of_a_died_process_are_closed_at_their_last_sign_of_life(store: St
     assert (call["ended_at"], call["end_reason"]) == (to_iso(NOON + timedelta(seconds=7.5)), "failed")
     assert call["events"][-1] == {"at_s": 7.5, "kind": "process_died", "detail": {}}
     assert call["turns"][0]["text"] == "您好"
-    assert store.seats()[0]["status"] == "away"
+    assert store.seats()[0]["status"] == "free"
     other = store.call("c2")
     assert other is not None
     assert other["ended_at"] is None
