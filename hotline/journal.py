@@ -44,7 +44,7 @@ class RecordJournal:
         self._written.send_nowait(event)
 
     async def tell_live(self) -> None:
-        """Publish each event once it is in the store, where whoever hears of it will read; until cancelled."""
+        """Publish each event once it is in the store, where its hearers will read it; until cancelled."""
         async for event in self._to_tell:
             await self._writer.durable(about=_NOBODY)
             self._live.publish(_as_json(event))
