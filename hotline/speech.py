@@ -54,7 +54,7 @@ def read_wav(path: Path, sample_rate: int = SAMPLE_RATE) -> bytes:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
     except (wave.Error, EOFError) as error:
-        raise UsageError(f"{path}: not a PCM WAV file ({error or 'it ends too early'})") from error
+        raise UsageError(f"{path}: not a PCM WAV file ({str(error) or 'it ends too early'})") from error
     samples = _samples(raw[: len(raw) // (width * channels) * width * channels], width)
     mono = samples.reshape(-1, channels).mean(axis=1, dtype=np.float32)
     resampled = soxr.resample(mono, rate, sample_rate)
