@@ -1,7 +1,7 @@
 // One call: its transcript, its facts, and (in player.js) its audio, in step.
 import { ApiError, END_REASON, api, calmly, dateTime, h, header, lengthOf, live, minutes, outcomeBadge } from "./common.js";
 import { Player } from "./player.js";
-import { fillFacts, fillTicket, fillTransfer } from "./sidebar.js";
+import { REASON, fillFacts, fillTicket, fillTransfer } from "./sidebar.js";
 
 const id = decodeURIComponent(location.pathname.split("/").pop());
 const path = `/api/v1/calls/${encodeURIComponent(id)}`;
@@ -11,26 +11,30 @@ const WHO = { caller: "来电人", agent: "智能话务员", seat: "人工坐席
 const STAGE = { endpoint: "判断说完", asr: "语音识别", dialog: "思考答复", tts: "语音合成" };
 const EVENT = {
   barge_in: "来电人打断",
-  false_barge_in: "误打断，继续播报",
+  resumed: "误打断，继续播报",
   backchannel: "来电人应声",
   dtmf: "按键",
   no_input: "来电人未说话",
   transfer_started: "开始转人工",
   seat_ringing: "坐席振铃",
+  seat_failed: "坐席未接通",
   seat_answered: "坐席接听",
   seat_accepted: "坐席接受",
   seat_declined: "坐席拒接",
+  seat_no_answer: "坐席未确认接听",
+  seat_gone: "坐席挂断",
   bridged: "来电人与坐席已接通",
-  hold: "保持",
-  ticket_filed: "工单已登记",
-  emergency: "紧急情况",
-  recording_failed: "录音中断",
-  asr_failed: "语音识别故障",
-  tts_failed: "语音合成故障",
-  dialog_failed: "对话故障",
+  unbridged: "与坐席的通话结束",
+  failed: "故障",
   process_died: "程序异常中断，记录到此为止",
 };
-const ALARMING = new Set(["emergency", "recording_failed", "asr_failed", "tts_failed", "dialog_failed", "process_died"]);
+const DETAIL = {
+  ...REASON,
+  asr: "语音识别", tts: "语音合成", dialog: "对话", ticket: "登记工单", recording: "录音", session: "通话处理", seats: "坐席",
+  busy: "忙", declined: "拒接", no_answer: "无人应答", unreachable: "线路不通",
+  caller_gone: "来电人先挂机", seat_gone: "坐席先挂机",
+};
+const ALARMING = new Set(["failed", "process_died"]);
 
 const percent = (value) => `${Math.round(value * 100)}%`;
 
@@ -83,7 +87,8 @@ function turnItem(turn, index) {
 }
 
 function eventItem(event) {
-  const detail = Object.entries(event.detail).map(([, value]) => (typeof value === "object" ? "" : String(value))).filter(Boolean).join(" ");
+  const values = Object.entries(event.detail).filter(([key, value]) => key !== "error" && typeof value !== "object");
+  const detail = values.map(([, value]) => DETAIL[value] ?? String(value)).join(" ");
   return h(`li.event${ALARMING.has(event.kind) ? ".bad" : ""}`, {},
     h("time", {}, minutes(event.at_s)),
     h("span", {}, EVENT[event.kind] ?? event.kind, detail ? h("small", {}, ` ${detail}`) : null));

@@ -115,6 +115,7 @@ export const END_REASON = {
   agent_hangup: "话务员结束通话",
   transferred: "转人工后结束",
   rejected_busy: "线路忙，未接入",
+  max_duration: "通话超过时限",
   failed: "异常中断",
 };
 

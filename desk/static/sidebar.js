@@ -1,7 +1,7 @@
 // What stands beside the transcript: the transfer with its summary, the work order, the call's facts.
 import { api, dateTime, h } from "./common.js";
 
-const REASON = {
+export const REASON = {
   low_confidence: "把握不足",
   caller_asked: "来电人要求转人工",
   emergency: "紧急情况",
