@@ -71,7 +71,8 @@ class _Utterance:
     def __init__(self, preroll: list[bytes], started_s: float) -> None:
         self.started_s = started_s
         self.ended_s = started_s
-        self.decided_at = 0.0
+        self.endpoint_s = 0.0
+        self.decided_at = 0.0  # event-loop time
         self.interrupted_agent = False
         self.partial = ""
         self._send, self._receive = anyio.create_memory_object_stream[bytes](math.inf)
@@ -85,9 +86,17 @@ class _Utterance:
         self._send.close()
 
     async def audio(self) -> AsyncIterator[bytes]:
-        async with self._receive:
-            async for frame in self._receive:
-                yield frame
+        async for frame in self._receive:
+            yield frame
+
+    async def over(self) -> None:
+        """Wait for the end of the turn; the audio until then is not wanted any more."""
+        async for _ in self._receive:
+            pass
+
+    def close(self) -> None:
+        self._send.close()
+        self._receive.close()
 
 
 class Ear:
@@ -112,7 +121,8 @@ class Ear:
         kept_s = settings.preroll_s + settings.start_speech_s
         self._preroll: deque[bytes] = deque(maxlen=round(kept_s / FRAME_S))
         self._utterance: _Utterance | None = None
-        self.heard_s = 0.0  # audio received so far
+        self.open_utterances = 0  # heard or still being heard, and not told yet
+        self.heard_s = 0.0  # on the clock of the caller's audio
         self.deaf = False  # while the caller is with a seat, or hears music: audio is not for us
 
     async def listen(self) -> None:
@@ -141,6 +151,7 @@ class Ear:
         if turn is Turn.BEGAN:
             began_s = max(0.0, self.heard_s - self._settings.start_speech_s)
             self._utterance = _Utterance(list(self._preroll), began_s)
+            self.open_utterances += 1
             transcriptions.start_soon(self._transcribe, self._utterance)
             self._emit(SpeechBegan())
         elif turn is Turn.BARGE_IN and self._utterance is not None:
@@ -153,40 +164,48 @@ class Ear:
 
     def _end_utterance(self) -> None:
         if self._utterance is not None:
+            self._utterance.endpoint_s = self._taker.silence_s
             self._utterance.ended_s = self.heard_s - self._taker.silence_s
             self._utterance.decided_at = anyio.current_time()
             self._utterance.end()
             self._utterance = None
+            self._preroll.clear()  # that was told: what is said next begins after it
 
     async def _transcribe(self, utterance: _Utterance) -> None:
-        final = Transcript("", final=True)
+        told: Heard | HearingFailed
         try:
-            async with closing(self._recognizer.transcribe(utterance.audio())) as transcripts:
-                async for transcript in transcripts:
-                    if transcript.final:
-                        final = transcript
-                    else:
-                        utterance.partial = transcript.text
+            told = await self._recognise(utterance)
         except AsrError as error:
-            self._emit(HearingFailed(error, utterance.started_s, utterance.ended_s))
-            return
-        if self.deaf:
-            return
-        self._emit(
-            Heard(
-                final,
-                utterance.started_s,
-                utterance.ended_s,
-                utterance.interrupted_agent,
-                endpoint_ms=(self.heard_s - utterance.ended_s) * 1000,
-                asr_ms=(anyio.current_time() - utterance.decided_at) * 1000,
-            )
+            await utterance.over()  # the apology waits until the caller has finished
+            told = HearingFailed(error, utterance.started_s, utterance.ended_s)
+        finally:
+            utterance.close()
+            self.open_utterances -= 1
+        if not self.deaf:
+            self._emit(told)
+
+    async def _recognise(self, utterance: _Utterance) -> Heard:
+        final = Transcript("", final=True)
+        async with closing(self._recognizer.transcribe(utterance.audio())) as transcripts:
+            async for transcript in transcripts:
+                if transcript.final:
+                    final = transcript
+                else:
+                    utterance.partial = transcript.text
+        await utterance.over()
+        return Heard(
+            final,
+            utterance.started_s,
+            utterance.ended_s,
+            utterance.interrupted_agent,
+            endpoint_ms=utterance.endpoint_s * 1000,
+            asr_ms=(anyio.current_time() - utterance.decided_at) * 1000,
         )
 
     async def _collect_keys(self) -> None:
         """Group keys into numbers: a pause or # ends one; 0 alone always means a person."""
         send, receive = anyio.create_memory_object_stream[str](math.inf)
-        async with anyio.create_task_group() as tasks:
+        async with receive, anyio.create_task_group() as tasks:
             tasks.start_soon(self._forward_keys, send)
             digits = ""
             while True:

@@ -1,4 +1,4 @@
-"""What the agent is saying now: one reply at a time, started, stopped, and written into the record."""
+"""What the agent is saying now: one reply at a time, begun, paused, gone on with, and put into the record."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from dialog import Action, Basis
+from dialog import Action, Basis, Transfer
 from tts import TtsError
 from voice.ear import Heard
 from voice.events import Journal, Turn
 from voice.mouth import Mouth, Speech
 from voice.phone import LegGone
 from voice.recorder import CallRecorder
+from voice.streams import closing
 
 log = structlog.get_logger()
+
+_FIRM = ("caller_asked", "emergency", "failure")  # reasons to hand over that nothing said meanwhile undoes
 
 
 @dataclass(slots=True)
@@ -27,18 +30,48 @@ class Reply:
     index: int  # of its turn
     heard: Heard | None  # the caller's turn it answers; None when nobody asked
     basis: Basis
-    started_at: float  # event-loop time
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    started_at: float = 0.0  # event-loop time
     action: Action | None = None  # to do once it has been spoken
     acted: bool = False  # something with an effect was done on the way; it can't be taken back
     failure: str = ""  # "tts" or "dialog" when it broke
+    text: str = ""  # all that its source has given so far
+    complete: bool = False  # the source has no more
+    done_chars: int = 0  # of `text`, heard before it was last paused
+    audible: bool = False  # its audio has begun, and is not paused
+    reading: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    speaking: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def firm(self) -> bool:
+        """It announces a hand-over that goes ahead whatever is said meanwhile."""
+        return isinstance(self.action, Transfer) and self.action.reason in _FIRM
+
+    def changed(self) -> None:
+        """Wake whoever waits in until()."""
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        """Wait for a change after which this holds."""
+        while not true():
+            await self._changed.wait()
+
+    async def text_from(self, at: int) -> str:
+        """The text from this character on, as soon as there is some; "" when there will be none."""
+        await self.until(lambda: self.complete or len(self.text) > at)
+        return self.text[at:]
 
 
 TextSource = Callable[[Reply], AsyncIterator[str]]
 
 
 class Replies:
-    """Speaks replies; `on_closed` is told what was heard of each, `on_over` when one ended or broke."""
+    """Speaks replies; `on_closed` is told what was heard of each, `on_over` when one ended or broke.
+
+    A reply's text is read to its end by a task of its own, so that a reply that was stopped by a mere noise
+    can go on where it was, and so that its action is known before it has been spoken.
+    """
 
     def __init__(
         self,
@@ -57,54 +90,115 @@ class Replies:
         self._on_closed = on_closed
         self._on_over = on_over
         self.current: Reply | None = None
+        self.paused: Reply | None = None
 
     @property
     def unheard(self) -> bool:
         """A reply is being prepared, nothing of it could be heard yet, and it can still be taken back."""
-        return self.current is not None and not self.current.acted and not self._mouth.audible
+        reply = self.current
+        return reply is not None and not reply.acted and not reply.firm and not self._mouth.audible
+
+    @property
+    def firm(self) -> bool:
+        """The reply under way announces a hand-over that goes ahead whatever is said meanwhile."""
+        return self.current is not None and self.current.firm
 
     def start(self, tasks: TaskGroup, source: TextSource, reply: Reply) -> None:
         """Stop what is being said and speak the text that `source` gives."""
         self.stop()
-        self.current = reply
-        self._recorder.expect_sound()
-        tasks.start_soon(self._speak, reply, source)
+        tasks.start_soon(self._read, reply, source)
+        self._begin(tasks, reply)
 
-    def stop(self) -> Speech | None:
-        """Fall silent now; returns what was being said, with what was heard of it."""
+    def pause(self) -> None:
+        """Fall silent now, until resume(), or stop() or start() forgets the reply."""
         reply, self.current = self.current, None
         if reply is None:
-            return None
+            return
+        self.paused = reply
         speech = self._mouth.stop()
-        reply.scope.cancel()
+        reply.speaking.cancel()
+        reply.audible = False
         self._close(reply, speech)
-        return speech
+        if speech is not None:
+            reply.done_chars += len(speech.text) - len(speech.unheard_text)
+            if speech.heard_s:
+                reply.heard = None  # the gap to the caller's turn has been measured
 
-    async def _speak(self, reply: Reply, source: TextSource) -> None:
-        async def before_audio() -> None:
-            """What the caller said, and what we are about to say, are in the store before it is heard."""
-            if self._mouth.speech is not None:
-                self._emit_turn(reply, self._mouth.speech, over=False)
-            await self._journal.durable()
+    def resume(self, tasks: TaskGroup, index: int) -> None:
+        """Go on with the paused reply, from the clause that was cut, as the turn `index`."""
+        reply, self.paused = self.paused, None
+        if reply is not None:
+            reply.index = index
+            reply.speaking = anyio.CancelScope()
+            self._begin(tasks, reply)
 
-        speech = Speech()
-        with reply.scope:
+    def stop(self) -> None:
+        """Fall silent now and forget what was being said."""
+        self.pause()
+        reply, self.paused = self.paused, None
+        if reply is not None:
+            reply.reading.cancel()
+
+    async def tell(self, reply: Reply, text: str) -> None:
+        """Speak a fixed sentence to its end while no other reply is under way. Raises TtsError, LegGone."""
+        reply.text, reply.complete = text, True
+        self._recorder.expect_sound()
+        speech = Speech(reply.basis.rate)
+        try:
+            await self._utter(reply, speech)
+        finally:
+            self._close(reply, speech)
+
+    def _begin(self, tasks: TaskGroup, reply: Reply) -> None:
+        self.current = reply
+        reply.started_at = anyio.current_time()
+        self._recorder.expect_sound()
+        tasks.start_soon(self._speak, reply)
+
+    async def _read(self, reply: Reply, source: TextSource) -> None:
+        with reply.reading:
             try:
-                await self._mouth.say(source(reply), speech, rate=reply.basis.rate, before_audio=before_audio)
+                async with closing(source(reply)) as texts:
+                    async for text in texts:
+                        reply.text += text
+                        reply.changed()
+            except Exception as error:
+                reply.failure = "dialog"
+                log.error("reply_failed", call_id=self._call_id, stage="dialog", exc_info=error)
+            reply.complete = True
+            reply.changed()
+
+    async def _speak(self, reply: Reply) -> None:
+        speech, scope, gone = Speech(), reply.speaking, False
+        with scope:
+            try:
+                await self._utter(reply, speech)
             except LegGone:
-                pass  # the session hears of it from the leg; the turn is closed below
+                gone = True  # the session hears of it from the leg
             except Exception as error:
                 reply.failure = "tts" if isinstance(error, TtsError) else "dialog"
                 log.error("reply_failed", call_id=self._call_id, stage=reply.failure, exc_info=error)
-        if self.current is not reply:
-            return  # stopped: the record is written, somebody else speaks now
+                reply.reading.cancel()
+        if scope.cancel_called:
+            return  # paused: the record is written, somebody else speaks now
         self.current = None
         self._close(reply, speech)
-        self._on_over(reply)
+        if not gone:
+            self._on_over(reply)
+
+    async def _utter(self, reply: Reply, speech: Speech) -> None:
+        async def before_audio() -> None:
+            """What the caller said, and what we are about to say, are in the store before it is heard."""
+            self._emit_turn(reply, speech, over=False)
+            await self._journal.durable()
+            reply.audible = True
+            reply.changed()
+
+        await self._mouth.say(_pieces(reply, speech), speech, before_audio=before_audio)
 
     def _close(self, reply: Reply, speech: Speech | None) -> None:
         heard_text = speech.heard_text if speech is not None else ""
-        if speech is not None and heard_text:
+        if speech is not None and speech.first_audio_at:
             self._emit_turn(reply, speech, over=True)
         self._on_closed(reply, heard_text)
 
@@ -129,6 +223,15 @@ class Replies:
                 stages_ms=_stages_ms(reply, speech),
             )
         )
+
+
+async def _pieces(reply: Reply, speech: Speech) -> AsyncIterator[str]:
+    """The reply's text from where it was paused, as it comes."""
+    at = reply.done_chars
+    while piece := await reply.text_from(at):
+        at += len(piece)
+        speech.rate = reply.basis.rate
+        yield piece
 
 
 def _stages_ms(reply: Reply, speech: Speech) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,9 +20,6 @@ from dialog import (
     Dialog,
     EndCall,
     FileTicket,
-    Memory,
-    Message,
-    Summary,
     TicketDraft,
     Transfer,
     phrases,
@@ -38,15 +36,16 @@ from voice.events import (
     TransferUpdated,
     Turn,
 )
-from voice.mouth import Mouth, Speech
+from voice.history import History
+from voice.mouth import Mouth
 from voice.phone import Leg, LegGone, Phone
-from voice.policies import Policy, TransferRequest
+from voice.policies import Outcome, Policy, TransferRequest
 from voice.recorder import CallRecorder, StereoFile
 from voice.replies import Replies, Reply, TextSource
 from voice.seats import SeatBoard
 from voice.streams import closing
 from voice.transfer import SeatSettings, TransferRunner
-from voice.turns import TurnSettings
+from voice.turns import TurnSettings, is_backchannel
 
 log = structlog.get_logger()
 
@@ -66,7 +65,7 @@ class Kit:
     file_ticket: Callable[[CallContext, str, TicketDraft], Awaitable[str]]  # call, key -> number; raises
     turns: TurnSettings
     seats: SeatSettings
-    max_call_s: float = 1800.0
+    max_call_s: float = 1800.0  # of talk with the agent; then it hands the caller to a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +88,8 @@ async def run_call(leg: Leg, kit: Kit) -> None:
     try:
         await leg.answer()
         kit.journal.emit(CallAnswered(call.call_id, _now()))
-        with anyio.move_on_after(kit.max_call_s) as limit:
-            await session.converse()
-        end_reason = "max_duration" if limit.cancelled_caught else session.end_reason
+        await session.converse()
+        end_reason = session.end_reason
         await leg.hangup()
         await leg.gone()
     except LegGone:
@@ -121,20 +119,17 @@ class Session:
         self._kit = kit
         self._call = call
         self._recorder = recorder
-        self._history: list[Message] = []
+        self._history = History()
         self._turn_count = 0
-        self._memory: Memory | None = None
-        self._rate = 1.0
         self._silences = 0
-        self._failures = 0
+        self._failures = 0  # in a row
         self._spoken_to = False  # the caller has said something
         self._handing_over = False
-        self._cut: Speech | None = None  # stopped by a barge-in, not yet known whether for words
+        self._asked: Heard | None = None  # the caller's last turn
         self._send, self._events = anyio.create_memory_object_stream[Event](math.inf)
-        self._mouth = Mouth(leg, kit.voice)
         self._replies = Replies(
             call.call_id,
-            self._mouth,
+            Mouth(leg, kit.voice),
             recorder,
             kit.journal,
             on_closed=self._on_reply_closed,
@@ -153,8 +148,10 @@ class Session:
 
     async def converse(self) -> None:
         """Greet, then answer what is heard until the call is over."""
-        async with anyio.create_task_group() as self._tasks:
+        async with self._send, self._events, anyio.create_task_group() as self._tasks:
             self._tasks.start_soon(self._end_with_leg)
+            self._tasks.start_soon(self._limit_time)
+            self._ear.heard_s = self._recorder.clock_s
             self._tasks.start_soon(self._ear.listen)
             self._say(self._kit.dialog.greeting(self._call))
             async for event in self._events:
@@ -170,15 +167,20 @@ class Session:
         self._replies.stop()
         self._tasks.cancel_scope.cancel()
 
+    async def _limit_time(self) -> None:
+        """A call that does not come to its end is given to a person."""
+        await anyio.sleep(self._kit.max_call_s)
+        if not self._handing_over:
+            self.happened("time_up")
+            self._say(phrases.TIME_UP, self._transfer("failure"))
+
     async def _handle(self, event: Event) -> bool:
         """React to one event; False when the conversation is over."""
         if isinstance(event, SpeechBegan):
-            self._silences = 0
             if self._replies.unheard:
-                self._replies.stop()  # the caller goes on: what we were about to say answers half a sentence
+                self._replies.pause()  # the caller goes on: what we were about to say answers half a sentence
         elif isinstance(event, BargedIn):
-            self._cut = self._replies.stop()
-            self.happened("barge_in")
+            self._on_barge_in()
         elif isinstance(event, Heard):
             self._on_heard(event)
         elif isinstance(event, HearingFailed):
@@ -193,42 +195,54 @@ class Session:
 
     # what the caller did
 
+    def _on_barge_in(self) -> None:
+        if self._replies.current is not None and not self._replies.firm:
+            if not self._replies.unheard:
+                self.happened("barge_in")
+            self._replies.pause()
+
     def _on_heard(self, heard: Heard) -> None:
         text = heard.transcript.text
-        cut, self._cut = self._cut, None
         if not text:
-            self._resume(cut)
+            self._go_on()
             return
         if self._replies.current is not None and not heard.interrupted_agent:
-            self.happened("backchannel")  # said over us, but not to stop us
-            return
-        self._spoken_to = True
-        self._silences = 0
-        index = self._next_index()
-        self._emit_caller_turn(index, heard)
-        message = Message("caller", text, heard.transcript.confidence)
-        if self._history and self._history[-1].who == "caller":  # our reply to the first half was never heard
-            first = self._history.pop()
-            message = replace(
-                message, text=first.text + text, confidence=min(first.confidence, message.confidence)
-            )
-        self._history.append(message)
-        self._start(self._dialog_text, heard)
+            too_short = heard.ended_s - heard.started_s < self._kit.turns.barge_in_speech_s
+            if too_short or is_backchannel(text):
+                self.happened("backchannel")  # said over us, but not to stop us
+                return
+            self._on_barge_in()  # the recogniser was too slow to tell while the caller spoke
+        self._asked = heard
+        self._caller_said(text, heard.started_s, heard.ended_s, heard.transcript.confidence)
+        if self._replies.firm:
+            return  # for the record, and for the person who is being called already
+        self._replies.stop()
+        if not self._ear.open_utterances:  # else the caller goes on: both are answered as one
+            self._start(self._dialog_text, heard)
 
-    def _resume(self, cut: Speech | None) -> None:
-        """Noise without words: if it stopped us, go on from the clause where we were."""
-        if cut is not None and cut.unheard_clauses and self._replies.current is None:
+    def _go_on(self) -> None:
+        """Noise without words: if it stopped us, go on where we were."""
+        if self._replies.current is not None or self._ear.open_utterances:
+            return
+        if self._replies.paused is not None:
             self.happened("resumed")
-            self._say("".join(cut.unheard_clauses))
+            self._replies.resume(self._tasks, self._next_index())
+        elif self._history.unanswered:
+            self._start(self._dialog_text, self._asked)
 
     def _on_hearing_failed(self, failed: HearingFailed) -> None:
         log.warning("asr_failed", call_id=self._call.call_id, error=str(failed.error))
         self.happened("failed", {"stage": "asr", "error": str(failed.error)})
-        self._replies.stop()
-        self._apologize()
+        if self._replies.current is not None:
+            return  # said over us, and not to stop us
+        self._failures += 1
+        if self._failures > 1:
+            self._say(phrases.PROBLEM, self._transfer("failure"))
+        else:
+            self._say(phrases.PROBLEM_RETRY)
 
     def _on_silence(self) -> None:
-        if self._replies.current is not None:
+        if self._replies.current is not None or self._ear.open_utterances:
             return
         self._silences += 1
         self.happened("no_input", {"times": self._silences})
@@ -243,17 +257,14 @@ class Session:
 
     def _on_keys(self, digits: str) -> None:
         self.happened("dtmf", {"count": len(digits)})
+        if self._replies.firm:
+            return  # a person is being called already
         self._replies.stop()
-        self._spoken_to = True
-        self._silences = 0
         if digits == "0":
             self._say(phrases.TO_HUMAN, self._transfer("caller_asked"))
             return
         at_s = self._recorder.clock_s
-        self._kit.journal.emit(
-            Turn(self._call.call_id, self._next_index(), "caller", digits, at_s, at_s, asr_confidence=1.0)
-        )
-        self._history.append(Message("caller", digits))
+        self._caller_said(digits, at_s, at_s, 1.0)
         self._start(self._dialog_text, None)
 
     # replies
@@ -268,22 +279,25 @@ class Session:
         self._start(fixed, None)
 
     def _start(self, source: TextSource, heard: Heard | None) -> None:
-        basis = Basis(1.0, memory=self._memory, rate=self._rate)
-        reply = Reply(self._next_index(), heard, basis, anyio.current_time())
-        self._replies.start(self._tasks, source, reply)
+        self._replies.start(self._tasks, source, self._new_reply(heard))
+
+    async def _tell(self, text: str) -> None:
+        """Speak a fixed sentence to its end, in the course of a transfer. Raises TtsError, LegGone."""
+        await self._replies.tell(self._new_reply(None), text)
+
+    def _new_reply(self, heard: Heard | None) -> Reply:
+        return Reply(self._next_index(), heard, self._history.basis())
 
     def _on_reply_closed(self, reply: Reply, heard_text: str) -> None:
         """Remember only what the caller really heard."""
         if not heard_text and not reply.acted:
             return
-        self._memory, self._rate = reply.basis.memory, reply.basis.rate
-        self._history.append(Message("agent", heard_text, memory=self._memory))
+        self._history.agent_said(heard_text, reply.basis)
         if self.outcome == "abandoned" and reply.heard is not None:
             self.outcome = "answered"
 
     def _on_reply_over(self, reply: Reply) -> None:
         if not reply.failure:
-            self._failures = 0
             self._send.send_nowait(_ReplyOver(reply.action))
             return
         self.happened("failed", {"stage": reply.failure})
@@ -293,37 +307,29 @@ class Session:
         else:
             self._say(phrases.PROBLEM, self._transfer("failure"))
 
-    def _apologize(self) -> None:
-        self._failures += 1
-        if self._failures > 1:
-            self._say(phrases.PROBLEM, self._transfer("failure"))
-        else:
-            self._say(phrases.PROBLEM_RETRY)
-
     async def _dialog_text(self, reply: Reply) -> AsyncIterator[str]:
         """The dialog's text; its Basis and Action are kept aside, its work orders filed on the way."""
-        asking_again = True
-        while asking_again:
-            asking_again = False
-            async with closing(self._kit.dialog.reply(self._call, tuple(self._history))) as items:
+        while True:
+            async with closing(self._kit.dialog.reply(self._call, self._history.messages)) as items:
                 async for item in items:
                     if isinstance(item, str):
                         yield item
                     elif isinstance(item, Basis):
                         reply.basis = item
                     elif isinstance(item, FileTicket):
+                        await reply.until(lambda: reply.audible or not reply.text)
                         reply.acted = True
-                        self._history.append(
-                            Message("result", await self._file(item.draft), memory=self._memory)
-                        )
-                        asking_again = True
-                        break
+                        with anyio.CancelScope(shield=True):  # filed and known to be filed, or neither
+                            self._history.acted(await self._file(item.draft), reply.basis)
+                        break  # and ask again
                     else:
                         reply.action = item
+                else:
+                    return
 
     async def _file(self, draft: TicketDraft) -> str:
-        """File a work order once; returns its number, "" when it failed."""
-        key = f"{self._call.call_id}:{len(self._history)}"
+        """File a work order, the same one only once; returns its number, "" when it failed."""
+        key = f"{self._call.call_id}:{hashlib.sha256(repr(draft).encode()).hexdigest()[:16]}"
         try:
             number = await self._kit.file_ticket(self._call, key, draft)
         except Exception as error:
@@ -340,67 +346,51 @@ class Session:
         self._turn_count += 1
         return self._turn_count - 1
 
-    def _emit_caller_turn(self, index: int, heard: Heard) -> None:
+    def _caller_said(self, text: str, started_s: float, ended_s: float, confidence: float) -> None:
+        self._spoken_to = True
+        self._silences = self._failures = 0
+        index = self._next_index()
         self._kit.journal.emit(
-            Turn(
-                self._call.call_id,
-                index,
-                "caller",
-                heard.transcript.text,
-                heard.started_s,
-                heard.ended_s,
-                asr_confidence=heard.transcript.confidence,
-                interrupted=False,
-            )
+            Turn(self._call.call_id, index, "caller", text, started_s, ended_s, asr_confidence=confidence)
         )
+        self._history.caller_said(text, confidence)
 
     # endings
 
     def _transfer(self, reason: Any) -> Transfer:
-        return Transfer(reason, self._kit.dialog.summarize(self._call, tuple(self._history)))
+        return Transfer(reason, self._kit.dialog.summarize(self._call, self._history.messages))
 
     async def _act(self, action: Action) -> bool:
+        self.end_reason = "agent_hangup"
         if isinstance(action, Transfer):
             await self._hand_over(action)
-        self.end_reason = "transferred" if self.outcome == "transferred" else "agent_hangup"
         return False
 
     async def _hand_over(self, transfer: Transfer) -> None:
         """Give the caller to a person; our ear is closed meanwhile, so music is not taken for speech."""
         self._ear.deaf = self._handing_over = True
-        call_id = self._call.call_id
+        kit = self._kit
+        update = TransferUpdated(self._call.call_id, transfer.reason, transfer.summary)
         self.happened("transfer_started", {"reason": transfer.reason})
-        self._kit.journal.emit(TransferUpdated(call_id, transfer.reason, transfer.summary))
+        kit.journal.emit(update)
         runner = TransferRunner(
             self._leg,
-            phone=self._kit.phone,
-            board=self._kit.board,
-            voice=self._kit.voice,
-            mouth=self._mouth,
+            phone=kit.phone,
+            board=kit.board,
+            voice=kit.voice,
             recorder=self._recorder,
-            settings=self._kit.seats,
+            settings=kit.seats,
+            say=self._tell,
             tell=self.happened,
-            promise_callback=self._promise_callback,
+            file_ticket=self._file,
         )
-        outcome = "caller_gone"
+        outcome = Outcome("failed")
         try:
-            request = TransferRequest(transfer.summary, transfer.skill, self._kit.seats.max_seats)
-            outcome = (await runner.run(self._kit.policy, request)).word
+            request = TransferRequest(transfer.summary, transfer.skill, kit.seats.max_seats)
+            outcome = await runner.run(kit.policy, request)
         finally:
-            if outcome == "connected":
-                self.outcome = "transferred"
-            self._kit.journal.emit(
-                TransferUpdated(call_id, transfer.reason, transfer.summary, runner.last_seat_id, outcome)
-            )
-
-    async def _promise_callback(self, summary: Summary) -> bool:
-        """Nobody could take the call: a work order asks the staff to call back."""
-        draft = TicketDraft(
-            category="回拨",
-            department=summary.department,
-            urgency="urgent",
-            title="未接通人工坐席，请回拨来电人",
-            text=summary.request,
-            slots={"contact": self._call.caller, "matter": summary.request, "place": summary.place},
-        )
-        return bool(await self._file(draft))
+            if runner.connected:
+                self.end_reason = self.outcome = "transferred"
+            elif outcome.caller_gone:
+                self.end_reason = "caller_hangup"
+            kit.journal.emit(replace(update, seat=runner.last_seat_id, outcome=outcome.word))

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import anyio
+import structlog
 
-from dialog import Summary, phrases
+from dialog import Summary, TicketDraft, phrases
 from dialog.summary import spoken_summary
-from tts import Voice
+from tts import TtsError, Voice
 from voice.mouth import Mouth
 from voice.music import hold_music
 from voice.phone import BYTES_PER_CHUNK, CallError, Leg, LegGone, Phone
@@ -32,6 +33,9 @@ from voice.policies import (
 )
 from voice.recorder import CallRecorder
 from voice.seats import Seat, SeatBoard
+from voice.streams import closing
+
+log = structlog.get_logger()
 
 R = StepResult
 _RESULTS = {
@@ -64,24 +68,25 @@ class TransferRunner:
         phone: Phone,
         board: SeatBoard,
         voice: Voice,
-        mouth: Mouth,
         recorder: CallRecorder,
         settings: SeatSettings,
+        say: Callable[[str], Awaitable[None]],
         tell: Callable[[str, Mapping[str, Any]], None],
-        promise_callback: Callable[[Summary], Awaitable[bool]],
+        file_ticket: Callable[[TicketDraft], Awaitable[str]],
     ) -> None:
         self._caller = caller
         self._phone = phone
         self._board = board
         self._voice = voice
-        self._mouth = mouth
         self._recorder = recorder
         self._settings = settings
+        self._say = say
         self._tell = tell
-        self._promise_callback = promise_callback
+        self._file_ticket = file_ticket
         self._music: anyio.CancelScope | None = None
         self.seat: Seat | None = None
         self.last_seat_id = ""
+        self.connected = False
         self._tried: list[str] = []
         self._seat_leg: Leg | None = None
 
@@ -107,7 +112,8 @@ class TransferRunner:
             await self._release()
             return R.DONE
         if isinstance(step, PromiseCallback):
-            return R.DONE if await self._promise_callback(self._request.summary) else R.UNREACHABLE
+            draft = callback_draft(self._caller.remote, self._request.summary)
+            return R.DONE if await self._file_ticket(draft) else R.UNREACHABLE
         if isinstance(step, Bridge):
             return await self._bridge()
         async with self._while_caller_stays() as result:
@@ -120,7 +126,8 @@ class TransferRunner:
         if isinstance(step, Music):
             return self._start_music()
         if isinstance(step, ClaimSeat):
-            self.seat = await self._board.claim(step.skill, self._caller.call_id, self._tried)
+            with anyio.CancelScope(shield=True):  # else a caller who hangs up now leaves a seat claimed
+                self.seat = await self._board.claim(step.skill, self._caller.call_id, self._tried)
             return R.DONE if self.seat else R.NONE_FREE
         if isinstance(step, RingSeat):
             return await self._ring()
@@ -168,8 +175,16 @@ class TransferRunner:
 
     async def _tell_caller(self, text: str) -> StepResult:
         self._stop_music()
-        await self._mouth.say(_once(text))
+        try:
+            await self._say(text)
+        except TtsError as error:
+            self._voice_failed(error)
         return R.DONE
+
+    def _voice_failed(self, error: TtsError) -> None:
+        """A transfer goes on without words."""
+        log.error("voice_failed", call_id=self._caller.call_id, error=str(error))
+        self._tell("failed", {"stage": "tts"})
 
     # the seat
 
@@ -201,11 +216,12 @@ class TransferRunner:
 
                 async def keys() -> None:
                     nonlocal verdict
-                    async for key in leg.dtmf():
-                        if key in "12":
-                            verdict = R.ACCEPTED if key == "1" else R.DECLINED
-                            scope.cancel()
-                            return
+                    async with closing(leg.dtmf()) as pressed:
+                        async for key in pressed:
+                            if key in "12":
+                                verdict = R.ACCEPTED if key == "1" else R.DECLINED
+                                scope.cancel()
+                                return
                     scope.cancel()  # the seat hung up
 
                 tasks.start_soon(keys)
@@ -215,19 +231,25 @@ class TransferRunner:
                     verdict = R.SEAT_GONE
                 tasks.cancel_scope.cancel()
         leg.clear()
-        self._tell("seat_" + verdict.value, {"seat": self.last_seat_id})
+        self._tell("seat_" + verdict.value.removeprefix("seat_"), {"seat": self.last_seat_id})
         return verdict
 
     async def _speak_to_seat(self, leg: Leg, summary: Summary) -> StepResult:
         mouth = Mouth(leg, self._voice)
         by_key = self._settings.accept == "key"
-        intro = phrases.SEAT_INTRO + (phrases.SEAT_KEYS if by_key else "")
-        await mouth.say(_once(intro + spoken_summary(summary)))
+
+        async def say(text: str) -> None:
+            try:
+                await mouth.say(_once(text))
+            except TtsError as error:
+                self._voice_failed(error)
+
+        await say(phrases.SEAT_INTRO + (phrases.SEAT_KEYS if by_key else "") + spoken_summary(summary))
         if not by_key:
-            await mouth.say(_once(phrases.SEAT_CONNECTING))
+            await say(phrases.SEAT_CONNECTING)
             return R.ACCEPTED
         await anyio.sleep(self._settings.key_wait_s)
-        await mouth.say(_once(phrases.SEAT_KEYS_AGAIN))
+        await say(phrases.SEAT_KEYS_AGAIN)
         await anyio.sleep(self._settings.key_wait_s)
         return R.NO_ANSWER
 
@@ -241,6 +263,7 @@ class TransferRunner:
             await self._phone.bridge(self._caller, leg)
         except CallError:
             return R.UNREACHABLE
+        self.connected = True
         self._recorder.attach_seat(leg)
         self._tell("bridged", {"seat": self.seat.id})
         ended = R.CALLER_GONE
@@ -265,6 +288,18 @@ class TransferRunner:
         if self.seat is not None:
             await self._board.release(self.seat)
             self.seat = None
+
+
+def callback_draft(caller: str, summary: Summary) -> TicketDraft:
+    """The work order that asks the staff to call back, when nobody could take the call."""
+    return TicketDraft(
+        category="回拨",
+        department=summary.department,
+        urgency="urgent",
+        title="未接通人工坐席，请回拨来电人",
+        text=summary.request,
+        slots={"contact": caller, "matter": summary.request, "place": summary.place},
+    )
 
 
 async def _once(text: str) -> AsyncIterator[str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-# Heard while the agent speaks, these are a listener's noises, not a wish to speak (backchannels).
-BACKCHANNELS = frozenset(
-    {"嗯", "恩", "啊", "哦", "噢", "喔", "呃", "哎", "诶", "对", "是", "好", "行", "嗯嗯", "对对", "对对对"}
-    | {"好的", "是的", "好好", "嗯对", "嗯好", "明白", "知道了"}
-)
+_BACKCHANNEL = re.compile("(嗯|恩|啊|哦|噢|喔|呃|哎|诶|对|是|好|行|的|明白|知道了)+")
+
+
+def is_backchannel(text: str) -> bool:
+    """Whether these words, said while the agent speaks, are a listener's noises, not a wish to speak."""
+    return _BACKCHANNEL.fullmatch(text) is not None
 
 
 class Turn(Enum):
@@ -78,6 +80,6 @@ class TurnTaker:
         return None
 
     def _interrupts(self, partial: str) -> bool:
-        words = bool(partial) and partial not in BACKCHANNELS
+        words = bool(partial) and not is_backchannel(partial)
         needed_s = self._settings.barge_in_speech_s if words else self._settings.barge_in_anyway_s
         return self._turn_speech_s >= needed_s - 1e-9

@@ -128,7 +128,7 @@ def _words(got: Mapping[int, Collection[int]], lag_s: float) -> str:
 
 
 class ScriptedVoice:
-    """Speaks ten characters a second; `fails` says at which clauses it breaks."""
+    """Speaks five characters a second; `fails` says at which clauses it breaks."""
 
     name = "scripted"
     sample_rate = SAMPLE_RATE
@@ -137,7 +137,7 @@ class ScriptedVoice:
         self,
         *,
         first_audio_s: float = 0.1,
-        s_per_char: float = 0.1,
+        s_per_char: float = 0.2,
         fails: Callable[[str], bool] = lambda text: False,
         close_s: float = 0.0,
     ) -> None:
@@ -149,15 +149,17 @@ class ScriptedVoice:
 
     async def speak(self, text: str, *, rate: float = 1.0) -> AsyncGenerator[bytes, None]:
         self.open += 1
+        stopped = True
         try:
             await anyio.sleep(self.first_audio_s)
             if self.fails(text):
                 raise VoiceFailed("the scripted voice broke", retryable=True)
             for _ in range(round(len(text) * self.s_per_char / rate / FRAME_S)):
                 yield clause_frame(text)
+            stopped = False
         finally:
             self.open -= 1
-            if self.close_s:
+            if stopped and self.close_s:
                 with anyio.CancelScope(shield=True):
                     await anyio.sleep(self.close_s)
 
@@ -199,7 +201,8 @@ class ScriptedLeg:
         self.remote = remote
         self.local = local
         self.heard: list[Run] = []
-        self.last_sound_at = 0.0  # of the test's side
+        self.speech_began_at = 0.0  # of the test's side
+        self.last_sound_at = 0.0
         self.refused_code = 0
         self._playout = PlayoutBuffer()
         self._outgoing: deque[bytes] = deque()
@@ -216,6 +219,7 @@ class ScriptedLeg:
     # the test's side
 
     def speak(self, utterance: Utterance) -> None:
+        self.speech_began_at = self._loop.time()
         self._outgoing.extend(spoken_frames(utterance))
 
     @property

@@ -1,4 +1,4 @@
-"""Scripted calls: what the caller does and what must be heard, as a list of steps; what must be in the record.
+"""Scripted calls: what the caller does and what must be heard, as steps; what must be in the record.
 
 A Step is a coroutine function of the Call; those below are what a script is written with. Times are seconds
 (milliseconds where it says so) of the call's virtual clock.
@@ -6,20 +6,32 @@ A Step is a coroutine function of the Call; those below are what a script is wri
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
+from typing import Literal
 
 import anyio
 
-from dialog import CallContext, Dialog, TicketDraft, TicketState, phrases
+from dialog import (
+    Action,
+    Basis,
+    CallContext,
+    Dialog,
+    Message,
+    Summary,
+    TicketDraft,
+    TicketState,
+    phrases,
+)
 from dialog.knowledge import Knowledge, Passage
 from dialog.manager import EmbeddedDialog
 from tests.sim.fakes import (
     MUSIC,
     KeptFile,
     KeptJournal,
+    Run,
     ScriptedBoard,
     ScriptedLeg,
     ScriptedPhone,
@@ -29,6 +41,7 @@ from tests.sim.fakes import (
     Utterance,
 )
 from tests.sim.virtual_time import run_virtual
+from voice.phone import FRAME_S
 from voice.policies.warm import warm
 from voice.session import Kit, run_call
 from voice.transfer import SeatSettings
@@ -43,6 +56,24 @@ POOL = Passage("pool", "游泳馆几点开门？", "市游泳馆每天早上六�
 GREETING = phrases.greeting("临江市", "一二三四五热线")
 ANSWER = CARD.answer + phrases.ANYTHING_ELSE
 LONGEST_WAIT_S = 60.0
+
+
+class AttentiveDialog:
+    """Passes everything on to a dialog and keeps what it was told."""
+
+    def __init__(self, dialog: Dialog) -> None:
+        self._dialog = dialog
+        self.histories: list[Sequence[Message]] = []
+
+    def greeting(self, call: CallContext) -> str:
+        return self._dialog.greeting(call)
+
+    def reply(self, call: CallContext, history: Sequence[Message]) -> AsyncIterator[str | Basis | Action]:
+        self.histories.append(history)
+        return self._dialog.reply(call, history)
+
+    def summarize(self, call: CallContext, history: Sequence[Message]) -> Summary:
+        return self._dialog.summarize(call, history)
 
 
 class NoTickets:
@@ -73,7 +104,7 @@ class Scenario:
     transfer: tuple[str, str, str] | None = None  # reason, seat, outcome
     seats: list[SeatScript] = field(default_factory=list)
     seat_log: list[str] | None = None
-    accept: str = "answer"
+    accept: Literal["answer", "key"] = "answer"
     voice: ScriptedVoice = field(default_factory=ScriptedVoice)
     recognizer: ScriptedRecognizer = field(default_factory=ScriptedRecognizer)
     dialog: Dialog | None = None
@@ -86,7 +117,7 @@ class Scenario:
         return self.name
 
 
-@dataclass
+@dataclass(repr=False)
 class Call:
     """A scenario being held."""
 
@@ -96,15 +127,19 @@ class Call:
     board: ScriptedBoard
     journal: KeptJournal = field(default_factory=KeptJournal)
     file: KeptFile = field(default_factory=KeptFile)
-    filed: list[tuple[str, TicketDraft]] = field(default_factory=list)
+    filed: dict[str, TicketDraft] = field(default_factory=dict)  # by key
+    dialog: AttentiveDialog = field(init=False)
     over: anyio.Event = field(default_factory=anyio.Event)
     told: int = 0  # runs of leg.heard that a step has asked for already
+
+    def __post_init__(self) -> None:
+        self.dialog = AttentiveDialog(self.scenario.dialog or embedded_dialog())
 
     async def file_ticket(self, call: CallContext, key: str, draft: TicketDraft) -> str:
         await anyio.sleep(self.scenario.filing_s)
         if not self.scenario.files_tickets:
             raise OSError("the scripted store is full")
-        self.filed.append((key, draft))
+        self.filed[key] = draft
         return TICKET
 
     def kit(self) -> Kit:
@@ -112,7 +147,7 @@ class Call:
         return Kit(
             recognizer=scenario.recognizer,
             voice=scenario.voice,
-            dialog=scenario.dialog or embedded_dialog(),
+            dialog=self.dialog,
             phone=self.phone,
             board=self.board,
             journal=self.journal,
@@ -120,7 +155,7 @@ class Call:
             open_recording=lambda call_id: (self.file, f"{call_id}.wav"),
             file_ticket=self.file_ticket,
             turns=TurnSettings(),
-            seats=SeatSettings(accept=scenario.accept),  # type: ignore[arg-type]
+            seats=SeatSettings(accept=scenario.accept),
             max_call_s=scenario.max_call_s,
         )
 
@@ -129,9 +164,18 @@ class Call:
         with anyio.move_on_after(LONGEST_WAIT_S):
             while not true():
                 assert not self.over.is_set(), f"the call ended without {what}; {self.so_far()}"
-                await anyio.sleep(0.01)
+                await anyio.sleep(FRAME_S)
             return
         raise AssertionError(f"no sign of {what}; {self.so_far()}")
+
+    def said_all(self, run: Run) -> bool:
+        """Whether this clause has been heard, to the end of its sound."""
+        over = (
+            self.leg.is_gone
+            or run is not self.leg.heard[-1]
+            or anyio.current_time() > run.ended_at + FRAME_S / 2
+        )
+        return over and run.frames >= round(len(run.text) * self.scenario.voice.s_per_char / FRAME_S)
 
     def so_far(self) -> str:
         heard = "".join(f"\n  {run.began_at:7.2f} {run.text} ({run.frames})" for run in self.leg.heard)
@@ -142,50 +186,60 @@ Step = Callable[[Call], Awaitable[None]]
 
 
 # -- what scripts are written with ---------------------------------------------------------------------------
-def agent(text: str, *, within_ms: float = 2500, ends: bool = True) -> Step:
-    """The agent's next words are `text`, begun within so long of the caller's last sound; to their end."""
+def agent(text: str, *, within_ms: float = 2500) -> Step:
+    """The agent's next words are `text`, begun within so long of the last sound on the line; to their end."""
 
     async def step(call: Call) -> None:
-        runs, leg = call.leg.heard, call.leg
-        asked_at = max(leg.last_sound_at, runs[call.told - 1].ended_at if call.told else 0.0)
-        await call.until(lambda: len(runs) > call.told, f"{text!r}")
-        begun = runs[call.told]
-        assert text.startswith(begun.text[:1]), f"expected {text!r}; {call.so_far()}"
-        gap_ms = (begun.began_at - asked_at) * 1000
-        assert gap_ms <= within_ms, f"{text!r} came after {gap_ms:.0f} ms; {call.so_far()}"
-
-        def said() -> bool:
-            whole = [r for r in runs[call.told :] if r.frames * 0.02 >= len(r.text) * 0.1 - 0.02]
-            return "".join(r.text for r in whole).startswith(text)
-
-        if ends:
-            await call.until(said, f"all of {text!r}")
-            while "".join(run.text for run in runs[:0]) != "":  # pragma: no cover
-                break
-            length = 0
-            while length < len(text):
-                length += len(runs[call.told].text)
-                call.told += 1
-        else:
-            call.told = len(runs)
+        await _begins(call, text, within_ms)
+        said = ""
+        while said != text:
+            await call.until(lambda: len(call.leg.heard) > call.told, f"all of {text!r}")
+            run = call.leg.heard[call.told]
+            await call.until(lambda run=run: call.said_all(run), f"all of {run.text!r}")
+            said += run.text
+            call.told += 1
+            assert text.startswith(said), f"expected {text!r}; {call.so_far()}"
 
     return step
 
 
+async def _begins(call: Call, text: str, within_ms: float) -> None:
+    leg = call.leg
+    last_sound_at = max(leg.last_sound_at, leg.heard[call.told - 1].ended_at if call.told else 0.0)
+    await call.until(lambda: len(leg.heard) > call.told, f"{text!r}")
+    run = leg.heard[call.told]
+    assert text.startswith(run.text), f"expected {text!r}; {call.so_far()}"
+    gap_ms = (run.began_at - last_sound_at) * 1000
+    assert gap_ms <= within_ms, f"{text!r} came after {gap_ms:.0f} ms; {call.so_far()}"
+
+
 def agent_begins(text: str, *, within_ms: float = 2500) -> Step:
-    """The agent begins to say what starts with `text`; the script goes on while it speaks."""
-    return agent(text, within_ms=within_ms, ends=False)
-
-
-def agent_is_silent(*, within_ms: float, for_s: float = 1.0) -> Step:
-    """The agent stops within so long of now, and stays silent."""
+    """The agent begins to say `text`; the script goes on while it speaks."""
 
     async def step(call: Call) -> None:
-        now = anyio.current_time()
-        await anyio.sleep(within_ms / 1000 + for_s)
-        last = call.leg.heard[-1].ended_at
-        assert last <= now + within_ms / 1000, f"spoke on for {last - now:.2f} s; {call.so_far()}"
-        call.told = len(call.leg.heard)
+        await _begins(call, text, within_ms)
+        call.told += 1
+
+    return step
+
+
+def agent_was_stopped(*, within_ms: float) -> Step:
+    """The agent fell silent within so long of the beginning of the caller's last words."""
+
+    async def step(call: Call) -> None:
+        leg = call.leg
+        took_ms = (leg.heard[-1].ended_at - leg.speech_began_at) * 1000
+        assert took_ms <= within_ms, f"spoke on for {took_ms:.0f} ms; {call.so_far()}"
+        call.told = len(leg.heard)
+
+    return step
+
+
+def silence(for_s: float) -> Step:
+    """Nobody does anything for so long."""
+
+    async def step(call: Call) -> None:
+        await anyio.sleep(for_s)
 
     return step
 
@@ -245,7 +299,7 @@ def music(for_s: float = 0.5) -> Step:
         assert call.leg.heard[call.told].text == MUSIC, call.so_far()
         await call.until(
             lambda: (
-                sum(run.frames for run in call.leg.heard[call.told :] if run.text == MUSIC) >= for_s / 0.02
+                sum(run.frames for run in call.leg.heard[call.told :] if run.text == MUSIC) >= for_s / FRAME_S
             ),
             "more music",
         )
@@ -266,7 +320,7 @@ def happens(kind: str) -> Step:
 
 # -- holding and judging -------------------------------------------------------------------------------------
 def hold(scenario: Scenario) -> Call:
-    """Hold the call in virtual time, then check all that must be true of any call and what the scenario says."""
+    """Hold the call in virtual time, then check what must be true of any call and of this one."""
     call = run_virtual(_hold, scenario)
     _check_any_call(call)
     _check_record(call)
@@ -305,7 +359,7 @@ def _check_any_call(call: Call) -> None:
         assert turn.ended_s >= turn.started_s >= 0.0, turn
     recorded = "".join(turn.heard_text or "" for turn in journal.turns if turn.who == "agent")
     played = "".join(
-        run.text[: int(run.frames * 0.02 / scenario.voice.s_per_char + 0.01)]
+        run.text[: int(run.frames * FRAME_S / scenario.voice.s_per_char + 0.01)]
         for run in call.leg.heard
         if run.text != MUSIC
     )

@@ -61,7 +61,7 @@ class Whisper:
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """Let caller and seat talk until one is gone: SEAT_GONE or CALLER_GONE."""
+    """Let caller and seat talk until one is gone: SEAT_GONE, CALLER_GONE; or UNREACHABLE: not joined."""
 
 
 @dataclass(frozen=True, slots=True)

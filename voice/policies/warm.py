@@ -29,13 +29,19 @@ def warm(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
     for attempt in range(request.max_seats):
         if (yield Music()) is R.CALLER_GONE:
             return Outcome("caller_gone", caller_gone=True)
-        if (yield ClaimSeat(request.skill)) is R.NONE_FREE:
+        claimed = yield ClaimSeat(request.skill)
+        if claimed is R.CALLER_GONE:
+            yield ReleaseSeat()
+            return Outcome("caller_gone", caller_gone=True)
+        if claimed is R.NONE_FREE:
             break
         result = yield RingSeat()
         if result is R.ANSWERED:
             result = yield Whisper(request.summary)
             if result is R.ACCEPTED:
-                return (yield from _talk())
+                result = yield Bridge()
+                if result is not R.UNREACHABLE:
+                    return (yield from _talked(result))
         yield ReleaseSeat()
         if result is R.CALLER_GONE:
             return Outcome("caller_gone", caller_gone=True)
@@ -48,13 +54,10 @@ def warm(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
     return (yield from _promise(last))
 
 
-def _talk() -> Generator[Step, StepResult, Outcome]:
-    result = yield Bridge()
+def _talked(result: StepResult) -> Generator[Step, StepResult, Outcome]:
     yield ReleaseSeat()
     if result is R.CALLER_GONE:
         return Outcome("connected", caller_gone=True)
-    if result is R.UNREACHABLE:
-        return (yield from _promise("unreachable"))
     gone = (yield TellCaller(phrases.GOODBYE)) is R.CALLER_GONE
     return Outcome("connected", caller_gone=gone)
 
@@ -66,4 +69,4 @@ def _promise(word: str) -> Generator[Step, StepResult, Outcome]:
     else:
         text = phrases.NOBODY_FREE if word == "no_seat" else phrases.TRANSFER_FAILED
     gone = (yield TellCaller(text)) is R.CALLER_GONE
-    return Outcome("caller_gone" if gone and word == "no_seat" else word, caller_gone=gone)
+    return Outcome(word, caller_gone=gone)
