@@ -22,7 +22,6 @@ T = TypeVar("T")
 
 POLL_MS = 5
 CLOSE_POLLS = 60  # how often to poll for the other sides' answers to our BYEs at the end
-RESERVED_LEGS = 1  # kept free, so that a call too many can be told 503 instead of the library's 486
 DEFAULT_CODECS = ("PCMA/8000", "PCMU/8000", "G722/16000")
 ANY_HOST = "0.0.0.0"
 
@@ -249,7 +248,7 @@ class SipEndpoint:
             raise LegGone("the leg has ended") from None
 
     def _make_call(self, uri: str, call_id: str, headers: Mapping[str, str] | None) -> SipLeg:
-        if len(self._calls) + RESERVED_LEGS >= self.build.max_legs:
+        if len(self._calls) >= self.build.max_legs:
             raise Unreachable(f"no free line: all {self.build.max_legs} legs of this pjsua2 build are in use")
         call = library.Call(self, self._account)
         leg = self._adopt(call, call_id=call_id, remote=user_of(uri), local=self.config.user)
