@@ -165,7 +165,8 @@ async def _converse(
         report.turns.append(CallerTurn(said))
         await _speak(line, pcm, report.turns[-1])
     if options.dtmf:
-        await line.agent_is_quiet()
+        if not options.at_once:
+            await line.agent_is_quiet()
         line.forget()
         await line.leg.send_dtmf(options.dtmf)
         await line.agent_speaks(RESPONSE_TIMEOUT_S)
