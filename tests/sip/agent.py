@@ -65,7 +65,13 @@ class Caller:
         report: dict[str, Any] = json.loads(out)
         return report
 
+    def hang_up(self) -> None:
+        """Ctrl-C: it says BYE and ends."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=10)
+
     def kill(self) -> None:
+        """End it without a BYE, if it runs still."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()

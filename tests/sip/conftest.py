@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.sip.agent import Agent, running_agent
-from tests.sip.plain import SeatPhone
 
 
 @pytest.fixture(scope="session")
@@ -22,22 +21,4 @@ def agent(tmp_path_factory: pytest.TempPathFactory, voice_cache: Path) -> Iterat
     """An agent without seats, so that one more call than usual finds a leg."""
     limits = {"max_calls": 3}
     with running_agent(tmp_path_factory.mktemp("agent"), voice_cache, limits=limits) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def seat_phone() -> Iterator[SeatPhone]:
-    """The telephone of the only seat; each test tells it how to answer."""
-    with SeatPhone() as phone:
-        yield phone
-
-
-@pytest.fixture(scope="module")
-def agent_with_seat(
-    tmp_path_factory: pytest.TempPathFactory, voice_cache: Path, seat_phone: SeatPhone
-) -> Iterator[Agent]:
-    """An agent whose only seat is `seat_phone`."""
-    seat = {"id": "1001", "name": "王敏", "uri": seat_phone.uri}
-    seats = {"ring_s": 2.0, "seats": [seat]}
-    with running_agent(tmp_path_factory.mktemp("seat"), voice_cache, seats=seats) as running:
         yield running

@@ -1,4 +1,4 @@
-"""SIP by hand over UDP: a seat's telephone that answers as told, and single requests, with nothing in between."""
+"""SIP by hand: a seat's telephone that answers as told, and single requests, with no library in between."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 MAX_BYTES = 65535
 PCMA_SILENCE = b"\xd5" * 160
-EVENT_PAYLOAD = 101  # our payload type for RFC 4733 events
+EVENT_PAYLOAD = 101  # the payload type at which we want RFC 4733 events
 
 Address = tuple[str, int]
 
@@ -57,6 +57,13 @@ class SipMessage:
         assert port, self.body
         return host[1], int(port[1])
 
+    @property
+    def event_payload(self) -> int:
+        """The payload type at which its SDP wants RFC 4733 events."""
+        match = re.search(r"^a=rtpmap:(\d+) telephone-event/8000", self.body, re.M)
+        assert match, self.body
+        return int(match[1])
+
 
 def sdp(port: int, *, direction: str = "sendrecv") -> str:
     """PCMA and RFC 4733 events at a loopback port."""
@@ -71,16 +78,14 @@ def rtp_packet(payload_type: int, sequence: int, timestamp: int, payload: bytes,
     return head + payload
 
 
-def event_packets(digit: str, sequence: int, timestamp: int, *, marker: bool) -> list[bytes]:
+def event_packets(payload_type: int, digit: str, sequence: int, timestamp: int) -> list[bytes]:
     """One key by RFC 4733: 100 ms, the end sent three times."""
     event = "0123456789*#".index(digit)
     packets = []
     for step in range(8):
         end, duration = step >= 5, 160 * min(step + 1, 6)
         payload = struct.pack("!BBH", event, (end << 7) | 10, duration)
-        packets.append(
-            rtp_packet(EVENT_PAYLOAD, sequence + step, timestamp, payload, marker=marker and step == 0)
-        )
+        packets.append(rtp_packet(payload_type, sequence + step, timestamp, payload, marker=step == 0))
     return packets
 
 
@@ -223,7 +228,7 @@ class SeatPhone:
         elif message.method == "BYE":
             self._respond(message, source, 200)
         elif message.method == "ACK" and self._invite and self.statuses[-1:] == (200,):
-            self._press(self._invite[0].rtp)
+            self._press(self._invite[0])
 
     def _respond(self, request: SipMessage, source: Address, status: int) -> None:
         body = sdp(self._audio.getsockname()[1]) if status == 200 and request.method == "INVITE" else ""
@@ -235,16 +240,16 @@ class SeatPhone:
         lines += [f"Content-Length: {len(body)}"]
         self._socket.sendto(("\r\n".join(lines) + "\r\n\r\n" + body).encode(), source)
 
-    def _press(self, agent: Address) -> None:
+    def _press(self, invite: SipMessage) -> None:
         """A second of silence, then the keys."""
         sequence = 0
         for _ in range(50):
             packet = rtp_packet(8, sequence, sequence * 160, PCMA_SILENCE, marker=not sequence)
-            self._audio.sendto(packet, agent)
+            self._audio.sendto(packet, invite.rtp)
             sequence += 1
             time.sleep(0.02)
         for key in self.keys:
-            for packet in event_packets(key, sequence, sequence * 160, marker=True):
-                self._audio.sendto(packet, agent)
+            for packet in event_packets(invite.event_payload, key, sequence, sequence * 160):
+                self._audio.sendto(packet, invite.rtp)
                 time.sleep(0.02)
             sequence += 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -20,15 +19,27 @@ def alike(heard: str, said: str) -> float:
     return SequenceMatcher(None, *bare, autojunk=False).ratio()
 
 
+Answered = tuple[dict[str, Any], dict[str, Any]]  # the caller's report, the agent's record
+
+
 @pytest.fixture(scope="module")
-def answered(agent: Agent) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A question asked after the greeting: the caller's report and the agent's record."""
-    caller = agent.ring("--say", QUESTION, "--record", "caller.wav")
-    report = caller.report()
-    return report, agent.record(caller.number)
+def calls(agent: Agent) -> dict[str, Answered]:
+    """Three calls at once, each with its codec: one hears the greeting out, two speak over it."""
+    callers = {
+        "PCMA": agent.ring("--say", QUESTION, "--record", "caller.wav"),
+        "G722": agent.ring("--at-once", "--say", QUESTION, "--codec", "G722", "--voice", "m3"),
+        "PCMU": agent.ring(
+            "--at-once", "--say", "再见", "--codec", "PCMU", "--transport", "tcp", "--stay", "20"
+        ),
+    }
+    reports = {codec: caller.report() for codec, caller in callers.items()}
+    return {codec: (reports[codec], agent.record(caller.number)) for codec, caller in callers.items()}
 
 
-Answered = tuple[dict[str, Any], dict[str, Any]]
+@pytest.fixture(scope="module")
+def answered(calls: dict[str, Answered]) -> Answered:
+    """The question asked after the greeting."""
+    return calls["PCMA"]
 
 
 def test_the_caller_is_answered_at_once(answered: Answered) -> None:
@@ -85,53 +96,26 @@ def test_the_caller_hears_what_the_record_says(agent: Agent, answered: Answered)
     assert alike(recognised(heard), "".join(words(call, "agent"))) > 0.7
 
 
-@dataclass(frozen=True, slots=True)
-class Together:
-    """One of several calls made at the same time."""
-
-    report: dict[str, Any]
-    call: dict[str, Any]
+def test_calls_at_the_same_time_are_kept_apart(calls: dict[str, Answered]) -> None:
+    heard = {codec: words(call, "caller") for codec, (_, call) in calls.items()}
+    assert heard == {"PCMA": [QUESTION], "G722": [QUESTION], "PCMU": ["再见"]}
 
 
-@pytest.fixture(scope="module")
-def together(agent: Agent) -> dict[str, Together]:
-    """Three callers who speak over the greeting, each with another codec or transport, voice and wish."""
-    callers = {
-        "PCMU": agent.ring("--at-once", "--say", QUESTION, "--codec", "PCMU"),
-        "G722": agent.ring("--at-once", "--say", QUESTION, "--codec", "G722", "--voice", "m3"),
-        "TCP": agent.ring("--at-once", "--say", "再见", "--transport", "tcp", "--stay", "20"),
-    }
-    reports = {how: caller.report() for how, caller in callers.items()}
-    return {how: Together(reports[how], agent.record(caller.number)) for how, caller in callers.items()}
-
-
-@pytest.mark.parametrize("how", ["PCMU", "G722"])
-def test_other_codecs_carry_the_same_call(together: dict[str, Together], how: str) -> None:
-    done = together[how]
-    assert done.report["turns"][0]["response_gap_ms"] is not None
-    assert words(done.call, "caller") == [QUESTION]
-    assert words(done.call, "agent")[-1].startswith(ANSWER)
-
-
-def test_calls_at_the_same_time_are_kept_apart(together: dict[str, Together]) -> None:
-    heard = [words(together[how].call, "caller") for how in ("PCMU", "G722", "TCP")]
-    assert heard == [[QUESTION], [QUESTION], ["再见"]]
-
-
-def test_speaking_over_the_agent_stops_it(together: dict[str, Together]) -> None:
-    for done in together.values():
-        greeting = done.call["turns"][0]
+def test_speaking_over_the_agent_stops_it(calls: dict[str, Answered]) -> None:
+    for codec in ("G722", "PCMU"):
+        report, call = calls[codec]
+        greeting = call["turns"][0]
         assert greeting["interrupted"] is True
         assert 0 < len(greeting["heard_text"]) < len(greeting["text"])
-        assert "barge_in" in kinds(done.call)
+        assert "barge_in" in kinds(call)
+        assert report["turns"][0]["response_gap_ms"] is not None
+    assert words(calls["G722"][1], "agent")[-1].startswith(ANSWER)
 
 
-def test_either_side_can_hang_up(answered: Answered, together: dict[str, Together]) -> None:
-    report, call = answered
-    assert (report["end_reason"], call["end_reason"]) == ("caller_hangup", "caller_hangup")
-    over_tcp = together["TCP"]
-    assert over_tcp.report["end_reason"] == "agent_hangup", "the agent said goodbye and hung up"
-    assert over_tcp.call["end_reason"] == "agent_hangup"
+def test_either_side_can_hang_up(calls: dict[str, Answered]) -> None:
+    ends = {codec: (report["end_reason"], call["end_reason"]) for codec, (report, call) in calls.items()}
+    assert ends["PCMA"] == ends["G722"] == ("caller_hangup", "caller_hangup")
+    assert ends["PCMU"] == ("agent_hangup", "agent_hangup"), "the agent said goodbye and hung up"
 
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
