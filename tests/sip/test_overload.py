@@ -1,0 +1,82 @@
+"""More calls than allowed, and the end of the program: refused cleanly, drained, nothing lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from records.store import Store
+from tests.sip.agent import ANSWER, QUESTION, Agent, eventually, running_agent, words
+from tests.sip.plain import SipClient, SipMessage, sdp
+
+pytestmark = [pytest.mark.sip]
+
+CALLER = "13700000000"  # of SipClient
+
+
+def invite(agent: Agent) -> SipMessage:
+    """A call by hand; its final response, acknowledged."""
+    with SipClient(agent.address) as client:
+        client.request("INVITE", branch=client.tag, body=sdp(9))
+        reply = client.response()
+        to_tag = reply.header("To").partition("tag=")[2]
+        client.request("ACK", branch=client.tag, to_tag=to_tag)
+    return reply
+
+
+def stored_call(agent: Agent, number: str) -> dict[str, Any]:
+    """The record of a caller's only call, read while no agent runs."""
+    store = Store(f"sqlite:///{agent.folder}/data/hotline.db")
+    try:
+        call = store.call(store.calls(None, None, number, "", "", 1)["items"][0]["id"])
+    finally:
+        store.close()
+    assert call is not None
+    return call
+
+
+def test_a_call_too_many_is_refused_and_sigterm_lets_the_running_one_end(
+    tmp_path: Path, voice_cache: Path
+) -> None:
+    with running_agent(tmp_path, voice_cache, limits={"max_calls": 1}) as agent:
+        assert agent.api.get("/readyz").status_code == 200
+        caller = agent.ring("--at-once", "--say", QUESTION)
+        eventually(lambda: (agent.call_of(caller.number) or {}).get("answered_at"))
+
+        refusal = invite(agent)
+        assert refusal.status == 503
+        assert int(refusal.header("Retry-After")) > 0
+        refused = agent.record(CALLER)
+        assert (refused["end_reason"], refused["outcome"]) == ("rejected_busy", "rejected")
+        assert (refused["callee"], refused["answered_at"], refused["turns"]) == ("12345", None, [])
+        assert agent.api.get("/readyz").status_code == 503
+        assert "hotline_calls_refused_total 1" in agent.api.get("/metrics").text
+
+        agent.terminate()
+        eventually(lambda: "draining" in agent.errors())
+        assert invite(agent).status == 503
+        assert agent.process.poll() is None
+        report = caller.report()
+        assert (report["end_reason"], report["turns"][0]["response_gap_ms"] is None) == (
+            "caller_hangup",
+            False,
+        )
+        assert agent.process.wait(timeout=15) == 0
+        newest = stored_call(agent, caller.number)
+    assert (newest["end_reason"], newest["outcome"]) == ("caller_hangup", "answered")
+    assert words(newest, "agent")[-1].startswith(ANSWER)
+    assert "Traceback" not in agent.errors()
+
+
+def test_the_drain_ends_after_its_time(tmp_path: Path, voice_cache: Path) -> None:
+    with running_agent(tmp_path, voice_cache, limits={"drain_s": 1}) as agent:
+        caller = agent.ring("--say", QUESTION)
+        eventually(lambda: (agent.call_of(caller.number) or {}).get("answered_at"))
+        agent.terminate()
+        assert agent.process.wait(timeout=15) == 0
+        assert caller.report()["end_reason"] == "agent_hangup", "it gets a BYE"
+        newest = stored_call(agent, caller.number)
+    assert newest["ended_at"]
+    assert "Traceback" not in agent.errors()
