@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
+import anyio.lowlevel
+
 from voice.media import PlayoutBuffer
 from voice.phone import FRAME_S, Busy, CallError, Declined, LegGone, NoAnswer, Tap, Unreachable
 
@@ -110,6 +112,7 @@ class SipLeg:
 
     async def play(self, pcm: bytes) -> None:
         await self._until(lambda: self.playout.pending_s < HIGH_WATER_S)
+        await anyio.lowlevel.checkpoint_if_cancelled()  # stopped while it woke: nothing more may be queued
         self.playout.put(pcm)
 
     async def drained(self) -> None:
