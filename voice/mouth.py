@@ -41,7 +41,7 @@ class Speech:
             return self.text
         whole, part = self._heard()
         cut = self.clauses[whole] if whole < len(self.clauses) else ""
-        return "".join(self.clauses[:whole]) + cut[: int(len(cut) * part)]
+        return "".join(self.clauses[:whole]) + cut[: int(len(cut) * part + 0.01)]
 
     @property
     def unheard_text(self) -> str:

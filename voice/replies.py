@@ -142,6 +142,7 @@ class Replies:
     async def tell(self, reply: Reply, text: str) -> None:
         """Speak a fixed sentence to its end while no other reply is under way. Raises TtsError, LegGone."""
         reply.text, reply.complete = text, True
+        reply.started_at = anyio.current_time()
         self._recorder.expect_sound()
         speech = Speech(reply.basis.rate)
         try:

@@ -138,16 +138,21 @@ class TransferRunner:
     async def _while_caller_stays(self) -> AsyncIterator[list[StepResult]]:
         """Cancel the body when the caller hangs up; the body appends its result to the yielded list."""
         result: list[StepResult] = []
+        left = False
         async with anyio.create_task_group() as tasks:
 
             async def watch() -> None:
+                nonlocal left
                 await self._caller.gone()
+                left = True
                 tasks.cancel_scope.cancel()
 
             tasks.start_soon(watch)
             with suppress(LegGone):  # the caller's own leg: the result stays empty, which says so
                 yield result
             tasks.cancel_scope.cancel()
+        if left:  # also where the step could not be broken off
+            result.clear()
 
     # the caller
 

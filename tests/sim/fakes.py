@@ -1,4 +1,4 @@
-"""A telephone network, a recogniser, a voice and a store in memory, all on the loop's (virtual) clock.
+"""A recogniser, a voice and a record in memory, all on the loop's (virtual) clock.
 
 The audio is real to the parts under test: a caller's speech is speech to webrtcvad, and every frame carries a
 mark that tells which utterance, or which clause of the agent's, it is a part of. So the recogniser knows just
@@ -7,9 +7,6 @@ the words whose audio it was given, and a leg knows just the words that were rea
 
 from __future__ import annotations
 
-import asyncio
-import math
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,9 +17,7 @@ import numpy as np
 from asr import EngineFailed, Transcript
 from tts import VoiceFailed
 from voice.events import CallEnded, CallEvent, Happened, TransferUpdated, Turn
-from voice.media import SILENCE, PlayoutBuffer
-from voice.phone import FRAME_BYTES, FRAME_S, SAMPLE_RATE, CallError, LegGone, NoAnswer, Tap
-from voice.seats import Seat
+from voice.phone import FRAME_BYTES, FRAME_S, SAMPLE_RATE
 
 HIGH_WATER_S = 0.5
 MARK = 1234
@@ -173,234 +168,10 @@ def clause_frame(text: str) -> bytes:
     return np.full(FRAME_BYTES // 2, 2000 + _clauses.index(text), "<i2").tobytes()
 
 
-def _clause_of(frame: bytes) -> str:
+def clause_of(frame: bytes) -> str:
     samples = np.frombuffer(frame, "<i2")
     number = int(samples[0]) - 2000
     return _clauses[number] if 0 <= number < len(_clauses) and (samples == samples[0]).all() else MUSIC
-
-
-# -- legs ----------------------------------------------------------------------------------------------------
-@dataclass
-class Run:
-    """A stretch of one clause, or of music, that was sent on a leg; on the loop's clock."""
-
-    text: str
-    began_at: float
-    frames: int = 0
-
-    @property
-    def ended_at(self) -> float:
-        return self.began_at + self.frames * FRAME_S
-
-
-class ScriptedLeg:
-    """A voice.phone.Leg whose other side is a test: speak(), press(), leave(), and what it `heard`."""
-
-    def __init__(self, *, call_id: str, remote: str, local: str = "12345") -> None:
-        self.call_id = call_id
-        self.remote = remote
-        self.local = local
-        self.heard: list[Run] = []
-        self.speech_began_at = 0.0  # of the test's side
-        self.last_sound_at = 0.0
-        self.refused_code = 0
-        self._playout = PlayoutBuffer()
-        self._outgoing: deque[bytes] = deque()
-        self._tap: Tap | None = None
-        self._frames: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._digits: asyncio.Queue[str | None] = asyncio.Queue()
-        self._listening = False
-        self._moved = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        self._gone: asyncio.Future[str] = self._loop.create_future()
-        self._answered_at = -1.0
-        self._ticks = 0
-
-    # the test's side
-
-    def speak(self, utterance: Utterance) -> None:
-        self.speech_began_at = self._loop.time()
-        self._outgoing.extend(spoken_frames(utterance))
-
-    @property
-    def speaking(self) -> bool:
-        return bool(self._outgoing)
-
-    def press(self, key: str) -> None:
-        self._digits.put_nowait(key)
-
-    def leave(self, why: str = "remote_hangup") -> None:
-        if not self._gone.done():
-            self._gone.set_result(why)
-            self._frames.put_nowait(None)
-            self._digits.put_nowait(None)
-            self._moved.set()
-
-    @property
-    def is_gone(self) -> bool:
-        return self._gone.done()
-
-    def _tick(self) -> None:
-        if self._gone.done():
-            return
-        received, sent = self._outgoing.popleft() if self._outgoing else SILENCE, self._playout.take()
-        now = self._answered_at + self._ticks * FRAME_S
-        self._ticks += 1
-        if received is not SILENCE:
-            self.last_sound_at = now + FRAME_S
-        if sent is not SILENCE:
-            text = _clause_of(sent)
-            last = self.heard[-1] if self.heard else None
-            if last is None or last.text != text or now - last.ended_at > FRAME_S / 2:
-                self.heard.append(Run(text, now))
-            self.heard[-1].frames += 1
-        if self._tap is not None:
-            self._tap(received, sent)
-        if self._listening:
-            self._frames.put_nowait(received)
-        self._moved.set()
-        self._loop.call_at(self._answered_at + self._ticks * FRAME_S, self._tick)
-
-    # voice.phone.Leg
-
-    async def answer(self) -> None:
-        if self._gone.done():
-            raise LegGone("the caller hung up while we answered")
-        self._answered_at = self._loop.time()
-        self._tick()
-
-    async def audio(self) -> AsyncGenerator[bytes, None]:
-        self._listening = True
-        try:
-            while (frame := await self._frames.get()) is not None:
-                yield frame
-        finally:
-            self._listening = False
-
-    async def dtmf(self) -> AsyncGenerator[str, None]:
-        while (key := await self._digits.get()) is not None:
-            yield key
-
-    async def play(self, pcm: bytes) -> None:
-        await self._until(lambda: self._playout.pending_s < HIGH_WATER_S)
-        self._playout.put(pcm)
-
-    async def drained(self) -> None:
-        await self._until(lambda: self._playout.pending_s == 0.0)
-
-    async def _until(self, ready: Callable[[], bool]) -> None:
-        while True:
-            if self._gone.done():
-                raise LegGone("the leg has ended")
-            if ready():
-                return
-            self._moved.clear()
-            await self._moved.wait()
-
-    def clear(self) -> float:
-        return self._playout.clear()
-
-    def played_s(self) -> float:
-        return self._playout.sent_s
-
-    def tap(self, listener: Tap | None) -> None:
-        self._tap = listener
-
-    async def send_dtmf(self, digits: str) -> None: ...
-
-    async def hangup(self, code: int = 0) -> None:
-        self.refused_code = code
-        self.leave("local_hangup")
-
-    async def gone(self) -> str:
-        return await asyncio.shield(self._gone)
-
-
-# -- seats ---------------------------------------------------------------------------------------------------
-@dataclass
-class SeatScript:
-    """How one seat behaves when it is rung."""
-
-    id: str = "seat-1"
-    answers_after_s: float = 1.0  # infinity: it rings in vain
-    refuses: type[CallError] | None = None
-    key: tuple[float, str] | None = None  # seconds after it answered, key
-    leaves_after_answer_s: float = math.inf
-    leaves_after_bridge_s: float = math.inf
-    bridge_fails: bool = False
-
-    @property
-    def seat(self) -> Seat:
-        return Seat(self.id, self.id, f"sip:{self.id}@test")
-
-
-class ScriptedPhone:
-    """A voice.phone.Phone with the seats behind it; also what happened to them, in order."""
-
-    def __init__(self, seats: list[SeatScript]) -> None:
-        self._seats = {seat.seat.uri: seat for seat in seats}
-        self.legs: dict[str, ScriptedLeg] = {}
-        self.log: list[str] = []
-        self.headers: Mapping[str, str] = {}
-
-    async def dial(
-        self, uri: str, *, call_id: str, timeout_s: float, headers: Mapping[str, str] | None = None
-    ) -> ScriptedLeg:
-        script = self._seats[uri]
-        self.headers = headers or {}
-        self.log.append(f"{script.id} rings")
-        try:
-            await anyio.sleep(min(script.answers_after_s, timeout_s))
-        except asyncio.CancelledError:
-            self.log.append(f"{script.id} stops ringing")
-            raise
-        if script.refuses:
-            raise script.refuses("scripted")
-        if script.answers_after_s >= timeout_s:
-            self.log.append(f"{script.id} stops ringing")
-            raise NoAnswer("scripted")
-        leg = self.legs[script.id] = ScriptedLeg(call_id=call_id, remote=script.id)
-        await leg.answer()
-        self.log.append(f"{script.id} answers")
-        loop = asyncio.get_running_loop()
-        if script.key:
-            loop.call_later(script.key[0], leg.press, script.key[1])
-        if script.leaves_after_answer_s < math.inf:
-            loop.call_later(script.leaves_after_answer_s, leg.leave)
-        return leg
-
-    async def bridge(self, a: ScriptedLeg, b: ScriptedLeg) -> None:  # type: ignore[override]
-        script = self._seats[f"sip:{b.remote}@test"]
-        if script.bridge_fails or a.is_gone or b.is_gone:
-            raise LegGone("scripted")
-        self.log.append(f"{script.id} talks")
-        if script.leaves_after_bridge_s < math.inf:
-            asyncio.get_running_loop().call_later(script.leaves_after_bridge_s, b.leave)
-
-    async def unbridge(self, a: ScriptedLeg, b: ScriptedLeg) -> None: ...
-
-
-class ScriptedBoard:
-    """A voice.seats.SeatBoard on a list."""
-
-    def __init__(self, seats: list[SeatScript]) -> None:
-        self._seats = [seat.seat for seat in seats]
-        self.status = {seat.id: "free" for seat in seats}
-
-    async def claim(self, skill: str, call_id: str, exclude: Collection[str]) -> Seat | None:
-        await anyio.sleep(0.01)
-        for seat in self._seats:
-            if self.status[seat.id] == "free" and seat.id not in exclude:
-                self.status[seat.id] = "ringing"
-                await anyio.sleep(0.01)  # until the store has it
-                return seat
-        return None
-
-    async def talking(self, seat: Seat) -> None:
-        self.status[seat.id] = "talking"
-
-    async def release(self, seat: Seat) -> None:
-        self.status[seat.id] = "free"
 
 
 # -- the record ----------------------------------------------------------------------------------------------

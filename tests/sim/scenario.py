@@ -1,11 +1,11 @@
 """Scripted calls: what the caller does and what must be heard, as steps; what must be in the record.
 
-A Step is a coroutine function of the Call; those below are what a script is written with. Times are seconds
-(milliseconds where it says so) of the call's virtual clock.
+A Step is a coroutine function of the Call; `steps.py` holds those that scripts are written with.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -27,20 +27,10 @@ from dialog import (
 )
 from dialog.knowledge import Knowledge, Passage
 from dialog.manager import EmbeddedDialog
-from tests.sim.fakes import (
-    MUSIC,
-    KeptFile,
-    KeptJournal,
-    Run,
-    ScriptedBoard,
-    ScriptedLeg,
-    ScriptedPhone,
-    ScriptedRecognizer,
-    ScriptedVoice,
-    SeatScript,
-    Utterance,
-)
+from tests.sim.fakes import MUSIC, KeptFile, KeptJournal, ScriptedRecognizer, ScriptedVoice
+from tests.sim.lines import Run, ScriptedBoard, ScriptedLeg, ScriptedPhone, SeatScript
 from tests.sim.virtual_time import run_virtual
+from voice.events import Turn
 from voice.phone import FRAME_S
 from voice.policies.warm import warm
 from voice.session import Kit, run_call
@@ -112,6 +102,7 @@ class Scenario:
     filing_s: float = 0.02
     tickets: int = 0  # work orders that must have been filed
     max_call_s: float = 1800.0
+    remote: str = CALLER
 
     def __str__(self) -> str:
         return self.name
@@ -178,144 +169,14 @@ class Call:
         return over and run.frames >= round(len(run.text) * self.scenario.voice.s_per_char / FRAME_S)
 
     def so_far(self) -> str:
-        heard = "".join(f"\n  {run.began_at:7.2f} {run.text} ({run.frames})" for run in self.leg.heard)
+        heard = "".join(
+            f"\n  {run.began_at - self.leg.answered_at:7.2f} {run.text} ({run.frames})"
+            for run in self.leg.heard
+        )
         return f"heard:{heard}\nevents: {[event.kind for event in self.journal.happened]}"
 
 
 Step = Callable[[Call], Awaitable[None]]
-
-
-# -- what scripts are written with ---------------------------------------------------------------------------
-def agent(text: str, *, within_ms: float = 2500) -> Step:
-    """The agent's next words are `text`, begun within so long of the last sound on the line; to their end."""
-
-    async def step(call: Call) -> None:
-        await _begins(call, text, within_ms)
-        said = ""
-        while said != text:
-            await call.until(lambda: len(call.leg.heard) > call.told, f"all of {text!r}")
-            run = call.leg.heard[call.told]
-            await call.until(lambda run=run: call.said_all(run), f"all of {run.text!r}")
-            said += run.text
-            call.told += 1
-            assert text.startswith(said), f"expected {text!r}; {call.so_far()}"
-
-    return step
-
-
-async def _begins(call: Call, text: str, within_ms: float) -> None:
-    leg = call.leg
-    last_sound_at = max(leg.last_sound_at, leg.heard[call.told - 1].ended_at if call.told else 0.0)
-    await call.until(lambda: len(leg.heard) > call.told, f"{text!r}")
-    run = leg.heard[call.told]
-    assert text.startswith(run.text), f"expected {text!r}; {call.so_far()}"
-    gap_ms = (run.began_at - last_sound_at) * 1000
-    assert gap_ms <= within_ms, f"{text!r} came after {gap_ms:.0f} ms; {call.so_far()}"
-
-
-def agent_begins(text: str, *, within_ms: float = 2500) -> Step:
-    """The agent begins to say `text`; the script goes on while it speaks."""
-
-    async def step(call: Call) -> None:
-        await _begins(call, text, within_ms)
-        call.told += 1
-
-    return step
-
-
-def agent_was_stopped(*, within_ms: float) -> Step:
-    """The agent fell silent within so long of the beginning of the caller's last words."""
-
-    async def step(call: Call) -> None:
-        leg = call.leg
-        took_ms = (leg.heard[-1].ended_at - leg.speech_began_at) * 1000
-        assert took_ms <= within_ms, f"spoke on for {took_ms:.0f} ms; {call.so_far()}"
-        call.told = len(leg.heard)
-
-    return step
-
-
-def silence(for_s: float) -> Step:
-    """Nobody does anything for so long."""
-
-    async def step(call: Call) -> None:
-        await anyio.sleep(for_s)
-
-    return step
-
-
-def caller(
-    text: str,
-    *,
-    after_s: float = 0.5,
-    lasts_s: float = 0.0,
-    partials: bool = True,
-    confidence: float = 0.95,
-    breaks_asr_at_s: float | None = None,
-) -> Step:
-    """The caller says `text` (five characters a second), or makes a noise where it is empty."""
-    utterance = Utterance(text, lasts_s or len(text) * 0.2, confidence, partials, breaks_asr_at_s)
-
-    async def step(call: Call) -> None:
-        await anyio.sleep(after_s)
-        call.leg.speak(utterance)
-        await call.until(lambda: not call.leg.speaking, f"the end of the caller's {text!r}")
-
-    return step
-
-
-def noise(lasts_s: float, *, after_s: float = 0.5) -> Step:
-    """Sound that is speech to the VAD and holds no word."""
-    return caller("", after_s=after_s, lasts_s=lasts_s)
-
-
-def keys(digits: str, *, after_s: float = 0.5) -> Step:
-    """The caller presses keys, three a second."""
-
-    async def step(call: Call) -> None:
-        await anyio.sleep(after_s)
-        for digit in digits:
-            call.leg.press(digit)
-            await anyio.sleep(0.3)
-
-    return step
-
-
-def hangs_up(*, after_s: float = 0.5) -> Step:
-    """The caller hangs up."""
-
-    async def step(call: Call) -> None:
-        await anyio.sleep(after_s)
-        call.leg.leave()
-
-    return step
-
-
-def music(for_s: float = 0.5) -> Step:
-    """The caller hears music, for so long at least."""
-
-    async def step(call: Call) -> None:
-        await call.until(lambda: len(call.leg.heard) > call.told, "music")
-        assert call.leg.heard[call.told].text == MUSIC, call.so_far()
-        await call.until(
-            lambda: (
-                sum(run.frames for run in call.leg.heard[call.told :] if run.text == MUSIC) >= for_s / FRAME_S
-            ),
-            "more music",
-        )
-        while call.told < len(call.leg.heard) and call.leg.heard[call.told].text == MUSIC:
-            call.told += 1
-
-    return step
-
-
-def happens(kind: str) -> Step:
-    """Wait for an event in the record."""
-
-    async def step(call: Call) -> None:
-        await call.until(lambda: kind in [event.kind for event in call.journal.happened], f"event {kind}")
-
-    return step
 
 
 # -- holding and judging -------------------------------------------------------------------------------------
@@ -328,7 +189,7 @@ def hold(scenario: Scenario) -> Call:
 
 
 async def _hold(scenario: Scenario) -> Call:
-    leg = ScriptedLeg(call_id="c0ffee", remote=CALLER)
+    leg = ScriptedLeg(call_id="c0ffee", remote=scenario.remote)
     call = Call(scenario, leg, ScriptedPhone(scenario.seats), ScriptedBoard(scenario.seats))
 
     async def agent_side() -> None:
@@ -368,14 +229,13 @@ def _check_any_call(call: Call) -> None:
 
 
 def _check_durable_before_heard(call: Call) -> None:
-    """Every caller's turn was safe in the store before the agent was next heard."""
-    journal = call.journal
+    """What the caller said was safe in the store before the agent was heard to answer it."""
+    journal, answers = call.journal, [t for t in call.journal.turns if t.who == "agent" and t.heard_text]
     for number, event in enumerate(journal.events):
-        if getattr(event, "who", "") != "caller":
-            continue
-        safe_at = min(at for at, count in journal.durable_at if count > number)
-        next_word_at = [r.began_at for r in call.leg.heard if r.began_at > journal.emitted_at[number] + 0.05]
-        assert not next_word_at or safe_at <= next_word_at[0], event
+        if isinstance(event, Turn) and event.who == "caller":
+            safe_at = min((at for at, count in journal.durable_at if count > number), default=math.inf)
+            for answer in answers:
+                assert answer.index < event.index or safe_at <= answer.started_s + call.leg.answered_at, event
 
 
 def _check_record(call: Call) -> None:
@@ -391,8 +251,7 @@ def _check_record(call: Call) -> None:
         assert call.phone.log == scenario.seat_log
 
 
-def _as_line(turn: object) -> str:
-    who, text = getattr(turn, "who", ""), getattr(turn, "text", "")
-    if who == "caller":
-        return f"caller {text}"
-    return f"agent  {turn.heard_text}{'✂' if turn.interrupted else ''}"  # type: ignore[attr-defined]
+def _as_line(turn: Turn) -> str:
+    if turn.who == "caller":
+        return f"caller {turn.text}"
+    return f"agent  {turn.heard_text}{'✂' if turn.interrupted else ''}"

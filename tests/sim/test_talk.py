@@ -6,21 +6,8 @@ import pytest
 
 from dialog import phrases
 from tests.sim.fakes import ScriptedRecognizer, ScriptedVoice
-from tests.sim.scenario import (
-    ANSWER,
-    CARD,
-    GREETING,
-    POOL,
-    Scenario,
-    agent,
-    agent_begins,
-    agent_was_stopped,
-    caller,
-    hangs_up,
-    hold,
-    noise,
-    silence,
-)
+from tests.sim.scenario import ANSWER, CARD, GREETING, POOL, Scenario, hold
+from tests.sim.steps import agent, agent_begins, agent_was_stopped, caller, hangs_up, noise, silence
 
 pytestmark = [pytest.mark.sim]
 

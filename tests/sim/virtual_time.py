@@ -15,7 +15,7 @@ T = TypeVar("T")
 class _JumpingSelector(selectors.DefaultSelector):
     """Never waits: where a selector would sleep until the next timer, the loop's clock moves on instead."""
 
-    now_s = 0.0
+    now_s = 1000.0  # a time of 0.0 is nobody's real time
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)

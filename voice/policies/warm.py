@@ -27,31 +27,36 @@ def warm(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
     """Try up to `max_seats` seats; the caller hears music throughout and words at every end."""
     last = "no_seat"
     for attempt in range(request.max_seats):
-        if (yield Music()) is R.CALLER_GONE:
-            return Outcome("caller_gone", caller_gone=True)
-        claimed = yield ClaimSeat(request.skill)
-        if claimed is R.CALLER_GONE:
-            yield ReleaseSeat()
-            return Outcome("caller_gone", caller_gone=True)
-        if claimed is R.NONE_FREE:
+        result = yield from _win_seat(request, again=attempt > 0)
+        if result is R.NONE_FREE:
             break
-        result = yield RingSeat()
-        if result is R.ANSWERED:
-            result = yield Whisper(request.summary)
-            if result is R.ACCEPTED:
-                result = yield Bridge()
-                if result is not R.UNREACHABLE:
-                    return (yield from _talked(result))
+        if result is R.ACCEPTED:
+            result = yield Bridge()
+            if result is not R.UNREACHABLE:
+                return (yield from _talked(result))
         yield ReleaseSeat()
         if result is R.CALLER_GONE:
             return Outcome("caller_gone", caller_gone=True)
         last = "declined" if result is R.SEAT_GONE else result.value
-        if (
-            attempt + 1 < request.max_seats
-            and (yield TellCaller(phrases.SEAT_DID_NOT_ANSWER)) is R.CALLER_GONE
-        ):
-            return Outcome("caller_gone", caller_gone=True)
     return (yield from _promise(last))
+
+
+def _win_seat(request: TransferRequest, *, again: bool) -> Generator[Step, StepResult, StepResult]:
+    """Find a seat that accepts: ACCEPTED, or the result of the step that went wrong."""
+    told = [(TellCaller(phrases.SEAT_DID_NOT_ANSWER), R.DONE), (Music(), R.DONE)] if again else []
+    plan: list[tuple[Step, StepResult]] = [
+        (Music(), R.DONE),
+        (ClaimSeat(request.skill), R.DONE),
+        *told,  # only now: "once more" is a promise
+        (RingSeat(), R.ANSWERED),
+        (Whisper(request.summary), R.ACCEPTED),
+    ]
+    result = R.DONE
+    for step, hoped in plan:
+        result = yield step
+        if result is not hoped:
+            break
+    return result
 
 
 def _talked(result: StepResult) -> Generator[Step, StepResult, Outcome]:
