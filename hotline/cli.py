@@ -99,11 +99,12 @@ def _exit_code(error: Exception) -> int:
 def serve(config: Config = None) -> int:
     """Take calls, and serve the web desk, until SIGTERM or Ctrl-C."""
     from hotline import logs
-    from hotline.app import serve as run
     from hotline.settings import load_settings
 
-    settings = load_settings(config)
+    settings = load_settings(config)  # before the long imports: wrong settings are told at once
     logs.configure(settings.log.level, settings.log.format)
+    from hotline.app import serve as run
+
     return run(settings)
 
 
