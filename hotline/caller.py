@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -15,7 +16,7 @@ from rich.table import Table
 from hotline.errors import HotlineError, UsageError
 from hotline.speech import read_wav, synthesise
 from records.recording import Recording
-from tts import TtsError
+from tts import VoiceFailed
 from tts.cache import CachedVoice
 from tts.espeak_voice import EspeakVoice
 from voice.media import level_dbfs
@@ -27,6 +28,7 @@ QUIET_S = 0.7  # the agent has fallen silent when it was quiet this long; clause
 RESPONSE_TIMEOUT_S = 15.0
 LISTEN_AFTER_LAST_S = 20.0  # at most, for the agent's last words
 RING_TIMEOUT_S = 10.0
+SIP_URI = re.compile(r"sips?:([^@\s]+@)?[^@\s;]+(;\S*)?")
 PHONE_CODECS = {"PCMA": "PCMA/8000", "PCMU": "PCMU/8000", "G722": "G722/16000"}
 
 
@@ -123,7 +125,7 @@ def run_caller(options: CallerOptions) -> int:
     """Make the call and print the report; 0 when it was answered and every item got an answer."""
     try:
         report = anyio.run(place_call, options)
-    except (CallError, TtsError) as error:
+    except (CallError, VoiceFailed) as error:
         raise HotlineError(f"{options.uri}: {error}") from None
     if options.json:
         print(jsonlib.dumps(asdict(report), ensure_ascii=False))  # noqa: T201 - the report itself
@@ -198,7 +200,7 @@ async def _endpoint(options: CallerOptions) -> AsyncIterator[SipEndpoint]:
         transports=(options.transport,),
         rtp_port=0,
         user=options.user,
-        codecs=(PHONE_CODECS[options.codec],),
+        codecs=(PHONE_CODECS[options.codec.upper()],),
     )
     endpoint = SipEndpoint(config)
     await endpoint.start()
@@ -210,6 +212,8 @@ async def _endpoint(options: CallerOptions) -> AsyncIterator[SipEndpoint]:
 
 async def _prepare(options: CallerOptions) -> list[tuple[str, bytes]]:
     """All audio before the call, so that synthesis does not count as thinking time."""
+    if not SIP_URI.fullmatch(options.uri):
+        raise UsageError(f"{options.uri!r} is no SIP address; write one like sip:12345@127.0.0.1:5060")
     if options.codec.upper() not in PHONE_CODECS:
         raise UsageError(f"unknown codec {options.codec!r}; known are {', '.join(PHONE_CODECS)}")
     voice = CachedVoice(EspeakVoice(options.voice), None)
