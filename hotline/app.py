@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import secrets
 import signal
 import socket
@@ -241,7 +242,7 @@ def _bind_desk(settings: Settings) -> socket.socket:
         return socket.create_server((settings.desk.host, settings.desk.port))
     except OSError as error:
         where = f"{settings.desk.host}:{settings.desk.port}"
-        reason = error.strerror or error
+        reason = os.strerror(error.errno) if error.errno else error
         raise UsageError(f"cannot open the desk on {where}: {reason}; see desk.host and desk.port") from None
 
 
