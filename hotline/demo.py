@@ -10,8 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +65,11 @@ def run_demo(keep: bool) -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     with ExitStack() as stack:
-        seat_uri = stack.enter_context(_seat())
-        agent = stack.enter_context(children.agent(FOLDER, _settings(seat_uri, keep)))
+        port = _any_free_port()
+        command = [sys.executable, "-m", "hotline.demo_seat", str(port)]
+        seat = stack.enter_context(children.child("seat", FOLDER, command))
+        agent = stack.enter_context(children.agent(FOLDER, _settings(f"sip:8001@127.0.0.1:{port}", keep)))
+        children.wait_for(seat, lambda line: json.loads(line).get("uri"), FOLDER / "seat.log")
         console.print(f"agent ready: sip={agent.sip} desk={agent.desk_url}")
         headers = {"Authorization": f"Bearer {agent.token}"}
         desk = stack.enter_context(httpx.Client(base_url=agent.desk_url, headers=headers))
@@ -79,13 +81,6 @@ def run_demo(keep: bool) -> int:
         if keep and passed:
             _keep_serving(console, agent)
     return 0 if passed else 1
-
-
-@contextmanager
-def _seat() -> Iterator[str]:
-    command = [sys.executable, "-m", "hotline.demo_seat"]
-    with children.child("seat", FOLDER, command) as process:
-        yield children.wait_for(process, lambda line: json.loads(line).get("uri"), FOLDER / "seat.log")
 
 
 def _settings(seat_uri: str, keep: bool) -> str:
@@ -206,6 +201,14 @@ def _free(host: str, port: int) -> int:
             except OSError:
                 return 0
     return port
+
+
+def _any_free_port() -> int:
+    """For the seat's telephone: known before it starts, so that seat and agent can start together."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _keep_serving(console: Console, agent: Agent) -> None:
