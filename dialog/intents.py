@@ -31,6 +31,7 @@ class Intent(Enum):
     PROGRESS = "progress"
     COMPLAINT = "complaint"
     HELLO = "hello"
+    ASK = "ask"
 
 
 EMERGENCIES = frozenset({Intent.FIRE, Intent.MEDICAL, Intent.POLICE, Intent.GAS_LEAK, Intent.SUICIDE})
@@ -73,7 +74,7 @@ _WHOLE = (
     (Intent.HELLO, "喂 喂喂 你好 您好 你好你好 喂你好 喂您好 在吗 你在吗 在不在 有人吗"),
     (Intent.HELLO, "听得见吗 听得到吗 能听到吗 能听见吗"),
 )
-# Sentences made of nothing but these are a yes, a no, or an end.
+# Sentences made of nothing but these are a yes, a no, an end, or say that a question will come.
 _PARTS: tuple[tuple[Intent | None, str], ...] = (
     (Intent.YES, "对 是 嗯 好 行 要 有 可以 没错 正确 确认 没问题 都对 全对 是的 对的 好的 有的 要的 可以的"),
     (Intent.YES, "是这样 是这样的 没有错 登记吧 需要 还有 知道了 明白了 清楚了 就这么登记 就这样登记"),
@@ -87,10 +88,12 @@ _PARTS: tuple[tuple[Intent | None, str], ...] = (
         "没有问题了 没问题了 不用了 不用 不需要了 不需要 挂了 这样 先这样 就这样 就先这样 没啥了",
     ),
     (Intent.GOODBYE, "没什么了 暂时没有 谢谢 多谢 感谢 谢谢你的帮助 麻烦你了 麻烦您了"),
-    (None, "那 了 吧 啊 呀 我 呢 哦 就 你 您 都 的"),
+    (Intent.ASK, "问题 想问 要问 问个 问你 问您 问一下 咨询 请教 打听 有个事 有件事"),
+    (None, "那 了 吧 啊 呀 我 呢 哦 就 你 您 都 的 还 再 想 另外 请问 一下 一个 个 一件 件 事 事情"),
 )
 _DECLINES = ("没有了", "没了", "没有", "不用了", "不用", "不需要了", "不需要")
 
+_THANKS = ("谢谢", "多谢", "感谢", "谢谢你的帮助", "麻烦你了", "麻烦您了")
 _FAREWELLS = ("再见", "拜拜", "挂了")
 
 # A sentence with one of these asks about rules, happened long ago or is denied: no emergency, no order.
@@ -131,7 +134,7 @@ def control_intent(text: str) -> Intent | None:
         if phrase in (whole, core) or (len(phrase) > 1 and sound in (sounds(whole), sounds(core))):
             return intent
     kinds = [intent for _, intent in _parts(whole) if intent]
-    for intent in (Intent.NO, Intent.GOODBYE, Intent.YES):
+    for intent in (Intent.NO, Intent.GOODBYE, Intent.ASK, Intent.YES):
         if intent in kinds:
             return intent
     heard = sounds(whole)
@@ -148,7 +151,10 @@ def polarity(text: str) -> bool | None:
 
     没有 and 不用了 are a no here, though they are a goodbye after 还有什么可以帮您.
     """
-    for part, intent in _parts(clean(text)):
+    parts = _parts(clean(text))
+    if any(intent is Intent.ASK for _, intent in parts):
+        return None
+    for part, intent in parts:
         if intent is Intent.YES:
             return True
         if intent is Intent.NO or part in _DECLINES:
@@ -159,6 +165,12 @@ def polarity(text: str) -> bool | None:
 def is_farewell(text: str) -> bool:
     """Whether `text` ends the call whatever was asked before; 谢谢 or 没有 depend on the question."""
     return any(part in _FAREWELLS for part, _ in _parts(clean(text)))
+
+
+def is_thanks(text: str) -> bool:
+    """Whether `text` thanks and says nothing else; the next words tell whether that ends the call."""
+    ends = [part for part, intent in _parts(clean(text)) if intent in (Intent.GOODBYE, Intent.NO)]
+    return bool(ends) and all(part in _THANKS for part in ends)
 
 
 def is_question(text: str) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from dialog.matching import Matcher
+from dialog.matching import Entry, Matcher
 
 
 class KnowledgeError(Exception):
@@ -52,10 +52,14 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found; `score` 0..1 is comparable between queries."""
+    """A passage found; `score`, how likely it is the one meant, 0..1, is comparable between queries.
+
+    `either` is how likely it is this passage or the next best: two may be too alike to tell.
+    """
 
     passage: Passage
     score: float
+    either: float
 
 
 def load_passages(path: Path) -> list[Passage]:
@@ -164,10 +168,17 @@ class Knowledge:
     def __init__(self, passages: Iterable[Passage], today: Callable[[], date]) -> None:
         self.passages = tuple(passages)
         self._today = today
-        self._matcher = Matcher([(p.question, *p.phrasings) for p in self.passages])
+        self._matcher = Matcher(
+            [
+                Entry((p.question, *p.phrasings), f"{p.answer}，{p.topic}，{p.department}", p.district)
+                for p in self.passages
+            ]
+        )
 
     def search(self, text: str, limit: int = 5) -> list[Hit]:
         """The passages that fit `text` best, best first; never one that is not valid today."""
         today = self._today()
-        hits = [Hit(self.passages[found.entry], found.score) for found in self._matcher.search(text)]
+        hits = [
+            Hit(self.passages[found.entry], found.score, found.either) for found in self._matcher.search(text)
+        ]
         return [hit for hit in hits if hit.passage.valid_on(today)][:limit]

@@ -90,7 +90,7 @@ class LlmDialog:
     ) -> AsyncGenerator[str | Basis | Action, None]:
         """Answer the last message of `history`; a failure of the service is bridged, not raised."""
         talk = turn_of(call, history).talk
-        begun = talk.intake or talk.awaiting in ("ticket_number", "offer", "choice")
+        begun = talk.intake or talk.awaiting in ("ticket_number", "offer", "choice", "confirm")
         told_result = bool(history) and history[-1].who == "result"
         if begun or told_result or self._fallback.is_order(history):
             async with aclosing(self._fallback.reply(call, history)) as answer:
@@ -121,7 +121,7 @@ class LlmDialog:
         basis = next(item for item in items if isinstance(item, Basis))
         # The memory of this reply cannot be kept any more: what depends on it must begin anew next turn.
         if isinstance(basis.memory, Talk) and (
-            basis.memory.intake or basis.memory.awaiting in ("choice", "offer")
+            basis.memory.intake or basis.memory.awaiting in ("choice", "confirm", "offer")
         ):
             yield phrases.PROBLEM_RETRY
             return

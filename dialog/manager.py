@@ -25,7 +25,15 @@ from dialog import (
 )
 from dialog.confidence import confidence
 from dialog.intake import MAX_TRIES, Clerk, Intake
-from dialog.intents import EMERGENCIES, Intent, control_intent, is_farewell, is_question, polarity
+from dialog.intents import (
+    EMERGENCIES,
+    Intent,
+    control_intent,
+    is_farewell,
+    is_question,
+    is_thanks,
+    polarity,
+)
 from dialog.knowledge import Hit, Knowledge, Passage
 from dialog.places import load_gazetteer, load_taxonomy
 from dialog.progress import progress
@@ -33,14 +41,12 @@ from dialog.summary import build_summary, last_request
 from dialog.talk import Answer, Turn, turn_of, understood
 from dialog.words import spoken_digits, strip_fillers
 
-TRANSFER_BELOW = 0.45  # confidence under which an answer is not given
+TRANSFER_BELOW = 0.45  # confidence under which a question goes to a person
+ANSWER_FROM = 0.7  # confidence from which on an answer is given without asking whether that was meant
 MAX_MISSES = 2  # failures to understand in a row before a person takes over
 UNCLEAR_ASR = 0.55  # below this ASR confidence the words count as mumbled
 SLOW_RATE = 0.8
-CLOSE_MARGIN = 0.06  # two passages nearer than this are offered to the caller to choose from
-SURE_SCORE = 0.92  # from this score on they must be nearer still, for scores crowd towards 1.0
-CLOSE_MARGIN_SURE = 0.02
-LITERAL_SCORE = 0.995  # from this score on the caller has said a phrasing of the passage
+CLOSE = 0.5  # a runner-up with this part of the best score is offered beside it to choose from
 SHORT_CHARS = 6  # an answer to a choice no longer than this names the choice, not a new matter
 ASIDE_SCORE = 0.8  # a question this well matched is answered even in the middle of taking down a complaint
 
@@ -53,8 +59,11 @@ _ADVICE = {
     Intent.SUICIDE: (phrases.SUICIDE, "疑似轻生"),
 }
 _CANCEL = re.compile("不投诉了|不登记了|不反映了|不举报了|算了吧?$|取消登记|不报了")
+_HAS_MORE = re.compile("有|要")
 _WRONG = re.compile("不对|不是|错")
 _GOES_ON = re.compile("那|还|它|这个|这要|要多久|要带|多少钱|在哪|怎么收费")
+_YES_AND = re.compile("(?:对|是|嗯|没错|就是)")  # a yes, and then the question again
+_NO_BUT = re.compile("(?:都不是|不是|不对)的?(?:我)?(?:是)?(?:想|要)?(?:问|说)?(?:的是)?")
 _FIRST = re.compile("第一|前一个|前面|头一个|前者")
 _SECOND = re.compile("第二|后一个|后面|后者")
 
@@ -63,8 +72,9 @@ _SECOND = re.compile("第二|后一个|后面|后者")
 class EmbeddedDialog:
     """A Dialog without a language model; shared by all calls.
 
-    `city` and `hotline_name` are spoken in the greeting (临江市, 一二三四五热线); below the confidence
-    `transfer_below` a question goes to a person.
+    `city` and `hotline_name` are spoken in the greeting (临江市, 一二三四五热线). A question is answered from
+    the confidence `answer_from` on; below, the caller is asked whether that was meant; below `transfer_below`
+    the question goes to a person.
     """
 
     knowledge: Knowledge
@@ -72,6 +82,7 @@ class EmbeddedDialog:
     city: str = "临江市"
     hotline_name: str = "一二三四五热线"
     transfer_below: float = TRANSFER_BELOW
+    answer_from: float = ANSWER_FROM
     clerk: Clerk = field(default_factory=lambda: Clerk(load_gazetteer(), load_taxonomy()))
 
     def greeting(self, call: CallContext) -> str:
@@ -146,16 +157,26 @@ class EmbeddedDialog:
     def _courtesy(self, turn: Turn, intent: Intent | None) -> Answer | None:
         """Yes, no, thanks, hello: words whose meaning hangs on what was asked."""
         talk = turn.talk
-        more = talk.awaiting == "more"
+        closing = talk.awaiting == "closing"
+        more = closing or talk.awaiting == "more"
         match intent:
+            case Intent.GOODBYE if talk.awaiting == "more" and is_thanks(turn.text):
+                return Answer(phrases.WELCOME, understood(talk, awaiting="closing"), turn.heard)
             case Intent.GOODBYE if more or is_farewell(turn.text):
                 return Answer(phrases.GOODBYE, understood(talk), turn.heard, action=EndCall())
             case Intent.NO if _WRONG.search(turn.text):
                 return self._missed(turn)
             case Intent.NO if more:
                 return Answer(phrases.GOODBYE, understood(talk), turn.heard, action=EndCall())
-            case Intent.YES if more:
+            case Intent.ASK:
                 return Answer(phrases.GO_AHEAD, understood(talk), turn.heard)
+            case Intent.YES if more and _HAS_MORE.search(turn.text):
+                return Answer(phrases.GO_AHEAD, understood(talk), turn.heard)
+            case Intent.YES if closing:
+                return Answer(phrases.GOODBYE, understood(talk), turn.heard, action=EndCall())
+            case Intent.YES if more:
+                # 嗯 or 好的 after an answer says that it was heard, not that there is more to ask.
+                return Answer(phrases.ACKNOWLEDGED, understood(talk, awaiting="closing"), turn.heard)
             case Intent.GOODBYE | Intent.YES | Intent.NO:
                 return Answer(phrases.ANYTHING_ELSE, understood(talk, awaiting="more"), turn.heard)
             case Intent.HELLO if talk.awaiting:
@@ -168,41 +189,56 @@ class EmbeddedDialog:
     # -- questions -------------------------------------------------------------------------------------------
 
     def _question(self, turn: Turn) -> Answer:
+        """Answer when sure, ask what was meant when nearly sure, else hand over; never ask twice in a row."""
         sure, best, runner_up = _rated(turn, self._search(turn))
-        mumbled = len(strip_fillers(turn.text)) <= 2 or turn.asr < UNCLEAR_ASR
-        if best and sure >= self.transfer_below and not (mumbled and sure < SURE_SCORE * 0.75):
-            if runner_up and _close(best.score, runner_up.score):
-                return self._offer_choice(turn, best.passage, runner_up.passage, sure)
+        if best and sure >= self.answer_from:
             return self._answered(turn, best.passage, sure)
+        asked = turn.talk.awaiting in ("confirm", "choice")
+        if asked and best and best.passage.id in turn.talk.choice and _YES_AND.match(turn.text):
+            return self._answered(turn, best.passage, turn.heard)
+        if best and not asked:
+            either = confidence(turn.asr, best.either, 1.0, turn.talk.misses)
+            if runner_up and either >= self.answer_from and runner_up.score >= CLOSE * best.score:
+                return self._offer_choice(turn, best.passage, runner_up.passage, either)
+            if sure >= self.transfer_below:
+                return self._confirm(turn, best.passage, sure)
         if self.clerk.taxonomy.is_problem(turn.text):
             return self._start_intake(turn, turn.text)
-        if mumbled:
+        if len(strip_fillers(turn.text)) <= 2 or turn.asr < UNCLEAR_ASR:
             return self._missed(turn)
         text = phrases.NO_ANSWER_TRANSFER if is_question(turn.text) else phrases.STATEMENT_TRANSFER
         return self._transfer(turn, text, "low_confidence", sure, turn.text)
 
     def _search(self, turn: Turn) -> list[Hit]:
         """Passages for the caller's words; where these go on from the question before, with that question."""
-        hits = self.knowledge.search(turn.text)
         talk, said = turn.talk, strip_fillers(turn.text)
+        if talk.awaiting in ("confirm", "choice"):
+            said = _NO_BUT.sub("", said, count=1) if _NO_BUT.match(said) else said
+        hits = self.knowledge.search(said)
         if talk.awaiting == "choice" and len(said) <= SHORT_CHARS:
             before = [m.text for m in turn.history[:-1] if m.who == "caller"]
             return self.knowledge.search("".join(before[-1:]) + said)
-        known = hits and hits[0].score >= SURE_SCORE
-        if talk.awaiting == "more" and talk.answered and _GOES_ON.match(said) and not known:
+        known = hits and hits[0].score >= self.answer_from
+        goes_on = talk.awaiting in ("more", "closing") and talk.answered and _GOES_ON.match(said)
+        if goes_on and not known:
             return self.knowledge.search(talk.answered[-1] + said)
         return hits
 
-    def _answered(self, turn: Turn, passage: Passage, sure: float) -> Answer:
+    def _answered(self, turn: Turn, passage: Passage, sure: float, asked: str = "") -> Answer:
+        """The passage's answer; `asked` is what it answers where that is not the caller's last words."""
         talk = understood(turn.talk, awaiting="more", answered=(*turn.talk.answered, passage.question))
         ask = phrases.ANYTHING_ELSE
-        if self.clerk.taxonomy.is_problem(turn.text):
-            talk = replace(talk, awaiting="offer", offered=turn.text)
+        if self.clerk.taxonomy.is_problem(asked or turn.text):
+            talk = replace(talk, awaiting="offer", offered=asked or turn.text)
             ask = phrases.OFFER_TICKET
         return Answer(passage.answer + ask, talk, sure, (passage.ref,))
 
+    def _confirm(self, turn: Turn, passage: Passage, sure: float) -> Answer:
+        talk = understood(turn.talk, awaiting="confirm", choice=(passage.id,), misses=turn.talk.misses)
+        return Answer(f"请问您是想问，{_spoken(passage)}，对吗？", talk, sure, (passage.ref,))
+
     def _offer_choice(self, turn: Turn, first: Passage, second: Passage, sure: float) -> Answer:
-        one, two = (passage.question.rstrip("？?") for passage in (first, second))
+        one, two = _spoken(first), _spoken(second)
         talk = understood(turn.talk, awaiting="choice", choice=(first.id, second.id))
         return Answer(f"请问您是想问{one}，还是{two}？", talk, sure, (first.ref, second.ref))
 
@@ -214,17 +250,16 @@ class EmbeddedDialog:
                 return self._start_intake(turn, talk.offered)
             if answer is False:
                 return Answer(phrases.ANYTHING_ELSE, understood(talk, awaiting="more"), turn.heard)
-        if talk.awaiting == "choice":
+        if talk.awaiting in ("choice", "confirm"):
+            asked = last_request(turn.history)
             offered = [p for p in self.knowledge.passages if p.id in talk.choice]
             offered.sort(key=lambda p: talk.choice.index(p.id))
             if answer is False or "都不" in turn.text:
-                return self._transfer(
-                    turn, phrases.NO_ANSWER_TRANSFER, "low_confidence", 0.3, last_request(turn.history)
-                )
+                return self._transfer(turn, phrases.NO_ANSWER_TRANSFER, "low_confidence", 0.3, asked)
             if _SECOND.search(turn.text):
-                return self._answered(turn, offered[-1], turn.heard)
+                return self._answered(turn, offered[-1], turn.heard, asked)
             if answer or _FIRST.search(turn.text):
-                return self._answered(turn, offered[0], turn.heard)
+                return self._answered(turn, offered[0], turn.heard, asked)
         return None
 
     def _missed(self, turn: Turn) -> Answer:
@@ -251,6 +286,8 @@ class EmbeddedDialog:
         if _CANCEL.search(turn.text):
             text = phrases.INTAKE_CANCELLED + phrases.ANYTHING_ELSE
             return Answer(text, understood(talk, intake=None, awaiting="more"), turn.heard)
+        if intent is Intent.ASK:
+            return Answer(phrases.GO_AHEAD, understood(talk), turn.heard)
         if intent is Intent.HELLO:
             return Answer(self.clerk.question(intake, caller), understood(talk), turn.heard)
         if aside := self._aside(turn, intake):
@@ -314,11 +351,9 @@ class EmbeddedDialog:
         )
 
 
-def _close(best: float, runner_up: float) -> bool:
-    """Whether two scores are too near to choose for the caller."""
-    if best >= LITERAL_SCORE:
-        return False
-    return best - runner_up < (CLOSE_MARGIN if best < SURE_SCORE else CLOSE_MARGIN_SURE)
+def _spoken(passage: Passage) -> str:
+    """The passage's question as a part of a longer one."""
+    return passage.question.split("（")[0].rstrip("？?")
 
 
 def _rated(turn: Turn, hits: Sequence[Hit]) -> tuple[float, Hit | None, Hit | None]:

@@ -18,10 +18,10 @@ class Talk(Memory):
     said: str = ""  # the last reply in full, to be said again
     rate: float = 1.0
     misses: int = 0  # failures to understand in a row
-    awaiting: Literal["", "more", "ticket_number", "offer", "choice"] = ""
+    awaiting: Literal["", "more", "closing", "ticket_number", "offer", "choice", "confirm"] = ""
     intake: Intake | None = None
     offered: str = ""  # the matter for which a work order was offered
-    choice: tuple[str, ...] = ()  # ids of the passages offered to choose from
+    choice: tuple[str, ...] = ()  # ids of the passages offered to choose from, or of the one to confirm
     answered: tuple[str, ...] = ()  # questions answered in this call
     filed: tuple[str, ...] = ()  # numbers of work orders filed in this call
 

@@ -1,0 +1,70 @@
+"""What is said in many ways but meant as one: rewritten to one form before anything is compared.
+
+The groups are plain Chinese, not of one city's knowledge; what callers say of one matter belongs into the
+phrasings of its passage.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dialog.words import clean, strip_fillers
+
+# All are rewritten to the first of their group.
+_SYNONYMS = (
+    "丢了 丢失了 丢失 遗失 弄丢了 掉了 不见了 找不到了 找不着了 弄没了",
+    "补办 重新办 重办 补领 再办一张 补一张",
+    "要多久 需要多久 多长时间 多少时间 要几天 需要几天 几天能 多少天 什么时候能 多久",
+    "多少钱 费用 收费吗 怎么收费 收多少 要钱吗 贵不贵 几块钱",
+    "在哪 去哪里 在哪里 到哪里 哪里 去哪儿 哪儿 去哪 上哪 什么地方 哪个地方 地址",
+    "什么材料 哪些材料 什么东西 哪些东西 什么资料 哪些资料 哪些手续 什么手续 什么证件 哪些证件 带什么 带啥",
+    "找谁 找哪个部门 哪个部门 归谁管 归哪里管 谁来管 谁负责 哪个单位",
+    "打什么电话 打哪个电话 打电话给谁 什么电话 电话是多少 热线是多少",
+    "什么时候 啥时候 什么时间 哪天 几月几号 几号",
+    "可以 能不能 可不可以 能否 行不行 让不让",
+    "怎么 如何 怎样 咋",
+    "孩子 小孩 小朋友 娃 儿子 女儿 宝宝",
+    "老人 老年人 我爸 我妈 爸爸 妈妈 父母 老头 老太太",
+    "离职 辞职 辞工",
+    "驾驶证 驾照",
+    "社保 社会保险",
+    "医保 医疗保险",
+    "公积金 住房公积金",
+    "养老金 退休金 退休工资",
+    "补贴 补助 津贴",
+    "优惠 减免 便宜",
+    "办理 申办 办一个 办个",
+    "取出来 提取 支取 取出",
+    "欠薪 拖欠工资 不发工资 没发工资 工资不给 不给工资",
+    "房产证 不动产证 不动产权证 房本",
+    "营业执照 执照",
+    "结婚证 领证 结婚登记 登记结婚",
+    "燃气 天然气 煤气",
+    "电动车 电瓶车 电动自行车",
+    "网上 线上 手机上 在网上",
+    "外地 异地 外省 外市",
+)
+_CANON = {word: words.split()[0] for words in _SYNONYMS for word in words.split()}
+_SYNONYM = re.compile("|".join(sorted(map(re.escape, _CANON), key=len, reverse=True)))
+
+# By which words an answer shows that it tells how much, where, how long …, though no phrasing asks for it.
+_TELLS = (
+    ("多少钱", re.compile("[0-9]元|[两五]元|免费|不收费|%")),
+    ("打什么电话", re.compile("拨打")),
+    ("找谁", re.compile("拨打|由.*(?:负责|管|处理)|归.*管|找")),
+    ("在哪", re.compile("大厅|窗口|[路道街][0-9]+号|派出所|社区|小程序|手机应用|银行|街道|医院|营业厅")),
+    ("什么材料", re.compile("带|材料|证明|凭|准备")),
+    ("要多久", re.compile("工作日|当场|当天|小时|分钟|[0-9]天|个月")),
+    ("几点", re.compile("[0-9]点")),
+    ("可以吗", re.compile("可以|不能|都能|就能|可办")),
+)
+
+
+def canonical(text: str) -> str:
+    """Cleaned text without fillers, synonyms rewritten to one form."""
+    return _SYNONYM.sub(lambda match: _CANON[match.group()], strip_fillers(clean(text)))
+
+
+def tells(answer: str) -> list[str]:
+    """The questions, in canonical words, that an answer looks like answering (多少钱, 在哪 …)."""
+    return [asked for asked, shown in _TELLS if shown.search(answer)]
