@@ -225,4 +225,5 @@ class Ear:
     async def _forward_keys(self, send: anyio.abc.ObjectSendStream[str]) -> None:
         async with send, closing(self._leg.dtmf()) as keys:
             async for key in keys:
+                self._taker.stir()
                 await send.send(key)

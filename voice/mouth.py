@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from tts import Voice
+from tts import TtsError, Voice
 from tts.clauses import clauses
 from voice.media import BYTES_PER_S
 from voice.phone import Leg
@@ -93,6 +93,9 @@ class Mouth:
                     speech.first_text_at = speech.first_text_at or anyio.current_time()
                     await self._say_clause(speech, clause, before_audio)
             await self._leg.drained()
+        except TtsError:
+            await self._leg.drained()  # no clause is broken off that the voice could say
+            raise
         finally:
             if not speech.stopped:
                 speech.heard_s = self._leg.played_s()

@@ -50,8 +50,8 @@ class CallRecorder:
     def _on_caller(self, received: bytes, sent: bytes) -> None:
         if self.sound_s is None and sent is not SILENCE and any(sent):
             self.sound_s = self.clock_s
-        seat = self._seat_frames.popleft() if self._seat_frames else SILENCE
-        self._file.write(received, mix(sent, seat))
+        right = mix(sent, self._seat_frames.popleft()) if self._seat_frames else sent
+        self._file.write(received, right)
         self.clock_s += FRAME_S
 
     def _on_seat(self, received: bytes, sent: bytes) -> None:

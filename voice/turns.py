@@ -49,6 +49,10 @@ class TurnTaker:
         self._turn_speech_s = 0.0  # speech within the turn
         self._quiet_s = 0.0  # since anybody spoke
 
+    def stir(self) -> None:
+        """The caller did something else than speak: they are there."""
+        self._quiet_s = 0.0
+
     def advance(self, seconds: float, *, speech: bool, bot_speaking: bool, partial: str = "") -> Turn | None:
         """Take `seconds` of audio that was speech or not; `partial` is the transcript of the turn so far."""
         self.silence_s = 0.0 if speech else self.silence_s + seconds

@@ -67,6 +67,7 @@ class ScriptedLeg:
         return bool(self._outgoing)
 
     def press(self, key: str) -> None:
+        self.last_sound_at = self._loop.time()
         self._digits.put_nowait(key)
 
     def leave(self, why: str = "remote_hangup") -> None:

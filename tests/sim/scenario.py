@@ -13,6 +13,7 @@ from functools import cache
 from typing import Literal
 
 import anyio
+import structlog.testing
 
 from dialog import (
     Action,
@@ -182,7 +183,9 @@ Step = Callable[[Call], Awaitable[None]]
 # -- holding and judging -------------------------------------------------------------------------------------
 def hold(scenario: Scenario) -> Call:
     """Hold the call in virtual time, then check what must be true of any call and of this one."""
-    call = run_virtual(_hold, scenario)
+    with structlog.testing.capture_logs() as logs:
+        call = run_virtual(_hold, scenario)
+    assert [entry for entry in logs if entry["event"] == "call_failed"] == []
     _check_any_call(call)
     _check_record(call)
     return call

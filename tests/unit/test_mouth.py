@@ -227,7 +227,7 @@ async def test_words_that_could_not_be_spoken_were_not_heard() -> None:
     assert failed
     assert said.stopped
     assert said.text == "您好，请问有什么可以帮您？"
-    assert len(said.heard_text) < len("您好，")
+    assert said.heard_text == "您好，"
 
 
 async def test_before_audio_is_awaited_once_before_anything_is_queued() -> None:

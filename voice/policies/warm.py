@@ -43,11 +43,14 @@ def warm(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
 
 def _win_seat(request: TransferRequest, *, again: bool) -> Generator[Step, StepResult, StepResult]:
     """Find a seat that accepts: ACCEPTED, or the result of the step that went wrong."""
-    told = [(TellCaller(phrases.SEAT_DID_NOT_ANSWER), R.DONE), (Music(), R.DONE)] if again else []
+    told: list[tuple[Step, StepResult]] = [
+        (TellCaller(phrases.SEAT_DID_NOT_ANSWER), R.DONE),
+        (Music(), R.DONE),
+    ]
     plan: list[tuple[Step, StepResult]] = [
         (Music(), R.DONE),
         (ClaimSeat(request.skill), R.DONE),
-        *told,  # only now: "once more" is a promise
+        *(told if again else []),  # only now: "once more" is a promise
         (RingSeat(), R.ANSWERED),
         (Whisper(request.summary), R.ACCEPTED),
     ]

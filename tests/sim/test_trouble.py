@@ -1,0 +1,356 @@
+"""Whole calls in virtual time: what breaks in the middle of a call, and what the caller hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+import anyio
+import pytest
+
+from dialog import Action, Basis, CallContext, DialogError, EndCall, Message, Summary, phrases
+from tests.sim.fakes import ScriptedVoice
+from tests.sim.lines import SeatScript
+from tests.sim.scenario import ANSWER, GREETING, Scenario, hold
+from tests.sim.steps import (
+    agent,
+    agent_begins,
+    agent_was_stopped,
+    caller,
+    hangs_up,
+    happens,
+    keys,
+    music,
+    noise,
+    silence,
+)
+
+pytestmark = [pytest.mark.sim]
+
+QUESTION = "社保卡丢了怎么补办"
+TALKS = "transfer_started seat_ringing seat_answered seat_accepted bridged unbridged"
+CONNECTED = ("failure", "seat-1", "connected")
+TRANSFERRED = ("transferred", "transferred")
+
+
+class ScriptedDialog:
+    """A dialog that says the given pieces, seconds apart, and breaks where the script says so."""
+
+    def __init__(self, *script: str | float | Exception | Action) -> None:
+        self._script = script
+
+    def greeting(self, call: CallContext) -> str:
+        return GREETING
+
+    async def reply(
+        self, call: CallContext, history: Sequence[Message]
+    ) -> AsyncGenerator[str | Basis | Action, None]:
+        yield Basis(0.9)
+        for item in self._script:
+            if isinstance(item, float):
+                await anyio.sleep(item)
+            elif isinstance(item, Exception):
+                raise item
+            else:
+                yield item
+
+    def summarize(self, call: CallContext, history: Sequence[Message]) -> Summary:
+        return Summary(request="有事")
+
+
+RECOGNISER = [
+    Scenario(
+        "the recogniser breaks once: an apology, and the call goes on",
+        [
+            agent(GREETING),
+            caller(QUESTION, breaks_asr_at_s=1.8),
+            agent(phrases.PROBLEM_RETRY, within_ms=800),
+            caller(QUESTION),
+            agent(ANSWER, within_ms=800),
+            hangs_up(),
+        ],
+        end=("caller_hangup", "answered"),
+        turns=f"""
+            agent  {GREETING}
+            agent  {phrases.PROBLEM_RETRY}
+            caller {QUESTION}
+            agent  {ANSWER}
+        """,
+        events="failed",
+    ),
+    Scenario(
+        "the recogniser breaks twice in a row: a person",
+        [
+            agent(GREETING),
+            caller(QUESTION, breaks_asr_at_s=1.8),
+            agent(phrases.PROBLEM_RETRY, within_ms=800),
+            caller(QUESTION, breaks_asr_at_s=1.8),
+            agent(phrases.PROBLEM, within_ms=800),
+            happens("bridged"),
+            hangs_up(),
+        ],
+        end=TRANSFERRED,
+        turns=f"""
+            agent  {GREETING}
+            agent  {phrases.PROBLEM_RETRY}
+            agent  {phrases.PROBLEM}
+        """,
+        events=f"failed failed {TALKS}",
+        transfer=CONNECTED,
+        seats=[SeatScript()],
+    ),
+    Scenario(
+        "the recogniser breaks while the caller still speaks: the apology waits",
+        [
+            agent(GREETING),
+            caller(QUESTION, lasts_s=4.0, breaks_asr_at_s=0.3),
+            agent(phrases.PROBLEM_RETRY, within_ms=800),
+            hangs_up(),
+        ],
+        end=("caller_hangup", "abandoned"),
+        turns=f"""
+            agent  {GREETING}
+            agent  {phrases.PROBLEM_RETRY}
+        """,
+        events="failed",
+    ),
+    Scenario(
+        "the recogniser breaks over a 嗯: the agent speaks on",
+        [
+            agent(GREETING),
+            caller(QUESTION),
+            agent_begins("请您带上身份证，"),
+            caller("嗯", lasts_s=0.4, breaks_asr_at_s=0.2),
+            agent(ANSWER.removeprefix("请您带上身份证，")),
+            hangs_up(),
+        ],
+        end=("caller_hangup", "answered"),
+        turns=f"""
+            agent  {GREETING}
+            caller {QUESTION}
+            agent  {ANSWER}
+        """,
+        events="failed",
+    ),
+]
+
+VOICE = [
+    Scenario(
+        "the voice is dead: a person takes the call though nothing can be said",
+        [music(1.0), happens("bridged"), hangs_up()],
+        end=TRANSFERRED,
+        events="failed failed " + TALKS.replace("seat_accepted", "failed failed seat_accepted"),
+        transfer=CONNECTED,
+        seats=[SeatScript()],
+        voice=ScriptedVoice(fails=lambda text: True),
+    ),
+    Scenario(
+        "the voice is dead and nobody is free: a call-back is filed",
+        [],
+        end=("agent_hangup", "ticket"),
+        events="failed failed transfer_started failed",
+        transfer=("failure", "", "no_seat"),
+        tickets=1,
+        voice=ScriptedVoice(fails=lambda text: True),
+    ),
+    Scenario(
+        "the voice breaks at one clause: an apology and a person",
+        [
+            agent(GREETING),
+            caller(QUESTION),
+            agent("请您带上身份证，"),
+            agent(phrases.PROBLEM, within_ms=300),
+            happens("bridged"),
+            hangs_up(),
+        ],
+        end=TRANSFERRED,
+        turns=f"""
+            agent  {GREETING}
+            caller {QUESTION}
+            agent  请您带上身份证，✂
+            agent  {phrases.PROBLEM}
+        """,
+        events=f"failed {TALKS}",
+        transfer=CONNECTED,
+        seats=[SeatScript()],
+        voice=ScriptedVoice(fails=lambda text: "到任意一家" in text),
+    ),
+]
+
+DIALOG = [
+    Scenario(
+        "the dialog breaks: an apology and a person",
+        [
+            agent(GREETING),
+            caller(QUESTION),
+            agent(phrases.PROBLEM, within_ms=800),
+            happens("bridged"),
+            hangs_up(),
+        ],
+        end=TRANSFERRED,
+        turns=f"""
+            agent  {GREETING}
+            caller {QUESTION}
+            agent  {phrases.PROBLEM}
+        """,
+        events=f"failed {TALKS}",
+        transfer=CONNECTED,
+        seats=[SeatScript()],
+        dialog=ScriptedDialog(DialogError("scripted")),
+    ),
+    Scenario(
+        "the dialog breaks in the middle: what it said is heard, then an apology and a person",
+        [
+            agent(GREETING),
+            caller(QUESTION),
+            agent("请您先去银行，"),
+            agent(phrases.PROBLEM),
+            happens("bridged"),
+            hangs_up(),
+        ],
+        end=TRANSFERRED,
+        turns=f"""
+            agent  {GREETING}
+            caller {QUESTION}
+            agent  请您先去银行，
+            agent  {phrases.PROBLEM}
+        """,
+        events=f"failed {TALKS}",
+        transfer=CONNECTED,
+        seats=[SeatScript()],
+        dialog=ScriptedDialog("请您先去银行，", 0.3, RuntimeError("scripted")),
+    ),
+    Scenario(
+        "a noise while the model still streams: nothing of the answer is lost",
+        [
+            agent(GREETING),
+            caller(QUESTION),
+            agent_begins("请您先去银行，"),
+            noise(0.9, after_s=0.3),
+            agent_was_stopped(within_ms=900),
+            agent("请您先去银行，再去窗口补办，谢谢您的来电再见。", within_ms=3000),
+        ],
+        end=("agent_hangup", "answered"),
+        turns=f"""
+            agent  {GREETING}
+            caller {QUESTION}
+            agent  请您先去银✂
+            agent  请您先去银行，再去窗口补办，谢谢您的来电再见。
+        """,
+        events="barge_in resumed",
+        dialog=ScriptedDialog("请您先去银行，", 2.0, "再去窗口", 0.5, "补办，谢谢您的来电再见。", EndCall()),
+    ),
+    Scenario(
+        "a call that does not end is given to a person",
+        [
+            agent(GREETING),
+            agent(phrases.NO_INPUT_FIRST, within_ms=6200),
+            agent(phrases.TIME_UP, within_ms=6200),
+            happens("bridged"),
+            silence(30.0),
+            hangs_up(),
+        ],
+        end=TRANSFERRED,
+        turns=f"""
+            agent  {GREETING}
+            agent  {phrases.NO_INPUT_FIRST}
+            agent  {phrases.TIME_UP}
+        """,
+        events=f"no_input time_up {TALKS}",
+        transfer=CONNECTED,
+        seats=[SeatScript()],
+        max_call_s=18.0,
+    ),
+]
+
+NOTED = phrases.INTAKE_NOTED + phrases.INTAKE_TIME
+READ_BACK = (
+    "我跟您核对一下。您反映的是，饭店半夜油烟很大，地点在江北区建设路十八号，时间是昨天晚上十一点，您姓王，"
+    "联系电话是幺三九，零零零零，幺幺幺幺。请问对吗？"
+)
+TOLD = (
+    "已经登记好了，工单编号是二五幺幺，二幺零零，零零七。我们会转给市城市管理局处理，"
+    "工作人员会尽快跟您联系，您也可以凭编号来电查询进度。" + phrases.ANYTHING_ELSE
+)
+FILING = phrases.INTAKE_FILING
+TAKEN_DOWN = [
+    agent(GREETING),
+    caller("我要投诉江北区建设路十八号的饭店半夜油烟很大"),
+    agent(NOTED),
+    caller("昨天晚上十一点"),
+    agent(phrases.INTAKE_NAME),
+    caller("我姓王"),
+    agent(phrases.INTAKE_CONTACT_ASK),
+    keys("13900001111#"),
+    agent(READ_BACK, within_ms=500),
+    caller("对"),
+]
+SAID = f"""
+    agent  {GREETING}
+    caller 我要投诉江北区建设路十八号的饭店半夜油烟很大
+    agent  {NOTED}
+    caller 昨天晚上十一点
+    agent  {phrases.INTAKE_NAME}
+    caller 我姓王
+    agent  {phrases.INTAKE_CONTACT_ASK}
+    caller 13900001111
+    agent  {READ_BACK}
+    caller 对
+"""
+
+WORK_ORDERS = [
+    Scenario(
+        "a complaint is taken down, the number keyed, read back and filed",
+        [*TAKEN_DOWN, agent(FILING + TOLD), caller("没有了再见"), agent(phrases.GOODBYE)],
+        end=("agent_hangup", "ticket"),
+        turns=SAID + f"agent  {FILING}{TOLD}\n caller 没有了再见\n agent  {phrases.GOODBYE}",
+        events="dtmf",
+        tickets=1,
+        remote="",
+    ),
+    Scenario(
+        "keys without # are taken when no more come",
+        [
+            *TAKEN_DOWN[:7],
+            keys("13900001111"),
+            agent_begins("我跟您核对一下。", within_ms=2700),
+            hangs_up(after_s=0.71),
+        ],
+        end=("caller_hangup", "answered"),
+        turns="\n".join(SAID.strip().splitlines()[:8]) + "\n agent  我跟您✂",
+        events="dtmf",
+        remote="",
+    ),
+    Scenario(
+        "interrupted while it is filed: filed once, and told",
+        [
+            *TAKEN_DOWN,
+            agent_begins("好的，"),
+            caller("请问登记好了吗", after_s=0.4),
+            agent_was_stopped(within_ms=500),
+            agent(FILING + TOLD),
+            hangs_up(),
+        ],
+        end=("caller_hangup", "ticket"),
+        turns=SAID + "agent  好的，✂\n caller 请问登记好了吗\n agent  " + FILING + TOLD,
+        events="dtmf barge_in",
+        tickets=1,
+        filing_s=1.5,
+        remote="",
+    ),
+    Scenario(
+        "the work order cannot be filed: a person takes it down",
+        [*TAKEN_DOWN, agent(FILING + phrases.INTAKE_FAILED), happens("bridged"), hangs_up()],
+        end=TRANSFERRED,
+        turns=SAID + f"agent  {FILING}{phrases.INTAKE_FAILED}",
+        events=f"dtmf failed {TALKS}",
+        transfer=CONNECTED,
+        seats=[SeatScript()],
+        files_tickets=False,
+        remote="",
+    ),
+]
+
+
+@pytest.mark.parametrize("scenario", [*RECOGNISER, *VOICE, *DIALOG, *WORK_ORDERS], ids=str)
+def test_call(scenario: Scenario) -> None:
+    hold(scenario)
