@@ -81,9 +81,8 @@ class Clerk:
         """An intake from the caller's first sentence, which may fill several slots."""
         matter = self.gazetteer.spell(_MATTER_LEAD.sub("", strip_fillers(text)))
         place = self.gazetteer.find(matter)
-        # 半夜 tells when, but not on which day: it stays a part of the matter and the day is asked.
-        time = _find_time(matter.replace(place, "，"))
-        time = time if _SAYS_DAY.search(time) else ""
+        # 半夜 alone tells when, but not on which day: it stays a part of the matter and the day is asked.
+        time = _told_time(_without(place, matter))
         if place:
             # The place is kept in its own slot; without it the matter reads better.
             matter = re.sub(f"^(?:在|我是|我住在?)?{re.escape(place)}(?:这边|那边|附近)?(?:的)?", "", matter)
@@ -108,6 +107,9 @@ class Clerk:
             case "contact":
                 return self._contact(intake, said, caller)
             case slot:
+                elsewhere = self._elsewhere(intake, slot, said)
+                if elsewhere is not None:
+                    return self._next(elsewhere)
                 value = self._value(slot, said)
                 if slot != "matter" and _declines(slot, said):
                     return self._next(_fill(intake, slot, ""))
@@ -116,7 +118,7 @@ class Clerk:
                 vague = slot == "place" and _is_district(value)
                 if (not value or vague) and (intake.tries + 1 < MAX_TRIES or slot == "matter"):
                     return replace(intake, place=value if vague else intake.place, tries=intake.tries + 1)
-                return self._next(_fill(intake, slot, value))
+                return self._next(_also(_fill(intake, slot, value), said))
 
     def question(self, intake: Intake, caller: str) -> str:
         """What to ask now."""
@@ -242,6 +244,14 @@ class Clerk:
                 return _fill(intake, slot, held[:at] + right + held[at + len(wrong) :])
         return self._guess(intake, swap["right"])
 
+    def _elsewhere(self, intake: Intake, slot: Slot, said: str) -> Intake | None:
+        """The intake when the answer to the question for `slot` plainly tells another one, else None."""
+        rest = _without(_told_time(said), said)
+        no_place = slot == "place" and len(rest) < 4 and not self.gazetteer.find(said)
+        no_time = slot == "time" and not _find_time(said)
+        told = _also(intake, said) if no_place or no_time else intake
+        return told if told != intake else None
+
     def _guess(self, intake: Intake, said: str) -> Intake | None:
         """The intake with `said` put where it fits by its looks, or None."""
         digits = digits_in(said, by_sound=False)
@@ -249,8 +259,7 @@ class Clerk:
             return _fill(intake, "contact", digits)
         if place := self.gazetteer.find(said):
             return _fill(intake, "place", place)
-        time = _find_time(said)
-        if _SAYS_DAY.search(time):
+        if time := _told_time(said):
             return _fill(intake, "time", time)
         if name := _find_name(said, asked=False):
             return _fill(intake, "name", name)
@@ -260,6 +269,20 @@ class Clerk:
 def _fill(intake: Intake, slot: Slot, value: str) -> Intake:
     changes: dict[str, object] = {slot: value, "done": intake.done | {slot}}
     return replace(intake, **changes)  # type: ignore[arg-type]
+
+
+def _also(intake: Intake, said: str) -> Intake:
+    """The intake with what else a sentence tells of time and name, where nothing is known yet."""
+    rest = _without(intake.place, said)
+    if not intake.time and (time := _told_time(rest)):
+        intake = _fill(intake, "time", time)
+    if not intake.name and (name := _find_name(rest, asked=False)):
+        intake = _fill(intake, "name", name)
+    return intake
+
+
+def _without(part: str, text: str) -> str:
+    return text.replace(part, "，") if part else text
 
 
 def _is_district(place: str) -> bool:
@@ -278,6 +301,12 @@ def _find_time(text: str) -> str:
         m.group() for m in _TIME.finditer(text) if re.search(f"{_DAY}|{_PART_OF_DAY}|{_CLOCK}", m.group())
     ]
     return max(found, key=len, default="")
+
+
+def _told_time(text: str) -> str:
+    """As `_find_time`, but only where it says on which day or at what hour."""
+    time = _find_time(text)
+    return time if _SAYS_DAY.search(time) else ""
 
 
 def _find_name(text: str, *, asked: bool) -> str:

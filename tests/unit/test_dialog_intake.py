@@ -208,3 +208,28 @@ def test_troubles_show_without_the_word_complaint_and_wishes_do_not() -> None:
     assert taxonomy.is_problem("工地半夜两点还在打桩你们管不管")
     assert not taxonomy.is_problem("房子没人住能不能把暖气停了")
     assert not taxonomy.is_problem("居住证怎么办理")
+
+
+@pytest.mark.parametrize(
+    ("answers", "told"),
+    [
+        (["我要投诉楼下的饭店昨天晚上十一点噪音很大"], {"time": "昨天晚上十一点", "asking": "place"}),
+        (
+            ["我要投诉楼下的饭店噪音很大", "江北区建设路十八号昨天晚上十一点开始"],
+            {"place": "江北区建设路十八号", "time": "昨天晚上十一点开始", "asking": "name"},
+        ),
+        (
+            ["我要投诉楼下的饭店噪音很大", "昨天晚上十一点"],
+            {"place": "", "time": "昨天晚上十一点", "asking": "place"},
+        ),
+        (
+            ["我要投诉楼下的饭店噪音很大", "建设路十八号", "我姓王"],
+            {"name": "王", "time": "", "asking": "time"},
+        ),
+    ],
+)
+def test_an_answer_may_tell_more_than_was_asked_or_something_else(
+    answers: list[str], told: dict[str, str]
+) -> None:
+    intake = taken(*answers)
+    assert {key: getattr(intake, key) for key in told} == told
