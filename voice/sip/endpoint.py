@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import pjsua2 as pj
 import structlog
@@ -42,10 +43,14 @@ class SipConfig:
     retry_after_s: int = 5
 
 
+_WITHHELD = ("anonymous", "unavailable", "restricted")
+
+
 def user_of(uri: str) -> str:
-    """The user part of a SIP URI, name-addr or tel URI; "" where there is none."""
-    match = re.search(r"sips?:([^@>;\s]*)@|tel:([^@>;\s]+)", uri)
-    return (match.group(1) or match.group(2) or "").split(":")[0] if match else ""
+    """The user part of a SIP URI, name-addr or tel URI; "" where there is none or it is withheld."""
+    match = re.search(r"sips?:([^@>\s]*)@|tel:([^@>\s]+)", uri)
+    user = unquote(re.split("[:;]", match.group(1) or match.group(2) or "")[0]) if match else ""
+    return "" if user.lower() in _WITHHELD else user
 
 
 class SipEndpoint:
