@@ -66,7 +66,7 @@ class TurnTaker:
             self.turn_s = 0.0
             self._turn_speech_s = self._speech_s
             return Turn.BEGAN
-        if self._quiet_s >= self._settings.no_input_s:
+        if self._quiet_s >= self._settings.no_input_s - 1e-9:
             self._quiet_s = 0.0
             return Turn.NO_INPUT
         return None
@@ -74,7 +74,8 @@ class TurnTaker:
     def _within_turn(self, seconds: float, speech: bool, bot_speaking: bool, partial: str) -> Turn | None:
         self.turn_s += seconds
         self._turn_speech_s += seconds if speech else 0.0
-        if self.silence_s >= self._settings.end_silence_s - 1e-9 or self.turn_s >= self._settings.max_turn_s:
+        silent = self.silence_s >= self._settings.end_silence_s - 1e-9
+        if silent or self.turn_s >= self._settings.max_turn_s - 1e-9:
             self.in_turn = False
             self._speech_s = 0.0
             return Turn.ENDED
