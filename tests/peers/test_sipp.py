@@ -1,0 +1,131 @@
+"""sipp as the caller: its scenarios are in the folder sipp/, what they did is in the agent's record."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.sip.agent import ANSWER, QUESTION, Agent, kinds, running_agent, words
+from tests.unit.espeak import synthesise
+
+SIPP = shutil.which("sipp")
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian package sip-tester)"),
+]
+
+SCENARIOS = Path(__file__).parent / "sipp"
+KEY_0 = Path("/usr/share/sip-tester/dtmf_2833_0.pcap")
+# One caller's number for each scenario; those in a row run one after the other, the rows side by side.
+ROWS = [
+    {"speech": "13600000001", "options": "13600000002"},
+    {"hold": "13600000003"},
+    {"info": "13600000005", "cancel": "13600000004", "malformed": "13600000006", "rfc4733": "13600000007"},
+]
+NUMBERS = {name: number for row in ROWS for name, number in row.items()}
+AFTER_S = 2  # silence behind the question: sipp sends nothing once the file is over
+
+
+def a_law(pcm: bytes) -> bytes:
+    """G.711 A-law of s16le."""
+    samples = np.frombuffer(pcm, "<i2").astype(np.int32) >> 3
+    positive = samples >= 0
+    size = np.where(positive, samples, -samples - 1)
+    exponent = np.maximum(0, np.floor(np.log2(np.maximum(size, 1))).astype(np.int32) - 4)
+    mantissa = np.where(exponent > 0, size >> np.maximum(exponent, 1), size >> 1) & 0x0F
+    coded = (exponent << 4 | mantissa) ^ np.where(positive, 0xD5, 0x55)
+    return bytes(coded.astype(np.uint8).tobytes())
+
+
+def sipp(agent: Agent, scenario: str) -> subprocess.CompletedProcess[str]:
+    """Run one scenario once; exit code 0 when everything came as it says."""
+    assert SIPP is not None
+    command = [SIPP, agent.sip, "-sf", str(SCENARIOS / f"{scenario}.xml"), "-m", "1", "-nostdin"]
+    command += ["-i", "127.0.0.1", "-mi", "127.0.0.1", "-timeout", "40", "-timeout_error"]
+    command += ["-trace_err", "-error_file", f"{scenario}.log"]
+    command += [
+        "-key",
+        "number",
+        NUMBERS[scenario],
+        "-key",
+        "speech",
+        "question.alaw",
+        "-key",
+        "keys",
+        str(KEY_0),
+    ]
+    return subprocess.run(command, cwd=agent.folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+Results = dict[str, subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    folder = tmp_path_factory.mktemp("sipp")
+    limits = {"max_calls": 3}
+    with running_agent(folder, folder / "voice-cache", limits=limits) as running:
+        question = synthesise(QUESTION) + bytes(AFTER_S * 16000)
+        (folder / "question.alaw").write_bytes(a_law(question))
+        yield running
+
+
+@pytest.fixture(scope="module")
+def done(agent: Agent) -> Results:
+    """All scenarios, run."""
+
+    def run(row: dict[str, str]) -> Results:
+        return {scenario: sipp(agent, scenario) for scenario in row}
+
+    with ThreadPoolExecutor(len(ROWS)) as pool:
+        return {name: result for results in pool.map(run, ROWS) for name, result in results.items()}
+
+
+def passed(agent: Agent, done: Results, scenario: str) -> None:
+    """sipp saw every message its scenario expects."""
+    log = agent.folder / f"{scenario}.log"
+    why = log.read_text(errors="replace") if log.exists() else done[scenario].stderr + done[scenario].stdout
+    assert done[scenario].returncode == 0, why
+
+
+def record(agent: Agent, scenario: str) -> dict[str, Any]:
+    return agent.record(NUMBERS[scenario])
+
+
+def test_a_call_is_answered_heard_and_hung_up(agent: Agent, done: Results) -> None:
+    passed(agent, done, "speech")
+    call = record(agent, "speech")
+    assert words(call, "caller") == [QUESTION]
+    assert words(call, "agent")[-1].startswith(ANSWER)
+    assert call["end_reason"] == "caller_hangup"
+
+
+def test_hold_and_back(agent: Agent, done: Results) -> None:
+    passed(agent, done, "hold")
+    call = record(agent, "hold")
+    assert words(call, "caller") == [QUESTION], "asked after the hold"
+    assert words(call, "agent")[-1].startswith(ANSWER)
+
+
+@pytest.mark.parametrize("scenario", ["info", "rfc4733"])
+def test_key_0_asks_for_a_person(agent: Agent, done: Results, scenario: str) -> None:
+    passed(agent, done, scenario)
+    call = record(agent, scenario)
+    assert kinds(call)[:2] == ["dtmf", "transfer_started"]
+    assert kinds(call).count("dtmf") == 1, "one key, however often its packets are sent"
+    assert call["transfer"]["reason"] == "caller_asked"
+
+
+@pytest.mark.parametrize("scenario", ["options", "cancel", "malformed"])
+def test_what_is_no_conversation_does_no_harm(agent: Agent, done: Results, scenario: str) -> None:
+    passed(agent, done, scenario)
+    assert agent.process.poll() is None
+    assert "Traceback" not in agent.errors()
+    assert "sip_callback_failed" not in agent.errors()
