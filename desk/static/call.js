@@ -23,6 +23,7 @@ const EVENT = {
   seat_declined: "坐席拒接",
   seat_no_answer: "坐席未确认接听",
   seat_gone: "坐席挂断",
+  time_up: "通话时间过长，转人工",
   bridged: "来电人与坐席已接通",
   unbridged: "与坐席的通话结束",
   failed: "故障",
