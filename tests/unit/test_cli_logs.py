@@ -64,3 +64,21 @@ def test_auto_is_json_where_nobody_watches(capsys: pytest.CaptureFixture[str]) -
     logs.configure("info", "auto")
     structlog.get_logger().info("ready")
     assert json.loads(capsys.readouterr().err)["event"] == "ready"
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_traceback_does_not_show_what_the_variables_held(
+    log_format: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("info", log_format)
+
+    def answer(said: str) -> None:
+        raise ValueError("no reply")
+
+    try:
+        answer("".join(["我住人民路", "十八号"]))
+    except ValueError:
+        structlog.get_logger().exception("failed", call_id="c1")
+    err = capsys.readouterr().err
+    assert "no reply" in err
+    assert "十八号" not in err.replace('["我住人民路", "十八号"]', "")
