@@ -76,9 +76,9 @@ def test_a_traceback_does_not_show_what_the_variables_held(
         raise ValueError("no reply")
 
     try:
-        answer("".join(["我住人民路", "十八号"]))
+        answer(bytes.fromhex("e78e8be6958f").decode())  # not in the lines of code that a traceback quotes
     except ValueError:
         structlog.get_logger().exception("failed", call_id="c1")
     err = capsys.readouterr().err
     assert "no reply" in err
-    assert "十八号" not in err.replace('["我住人民路", "十八号"]', "")
+    assert "王敏" not in err
