@@ -42,7 +42,7 @@ from dialog.talk import Answer, Turn, turn_of, understood
 from dialog.words import spoken_digits, strip_fillers
 
 TRANSFER_BELOW = 0.45  # confidence under which a question goes to a person
-ANSWER_FROM = 0.7  # confidence from which on an answer is given without asking whether that was meant
+ANSWER_FROM = 0.75  # confidence from which on an answer is given without asking whether that was meant
 MAX_MISSES = 2  # failures to understand in a row before a person takes over
 UNCLEAR_ASR = 0.55  # below this ASR confidence the words count as mumbled
 SLOW_RATE = 0.8

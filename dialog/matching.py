@@ -6,8 +6,10 @@ tantivy gathers entries by BM25 over characters and pinyin; then each is scored 
   停水 tells much, 打什么电话 little, though each of its characters may be rare.
 - What the caller says must be in the entry: in its phrasings, its answer, or what the answer shows to tell.
 - The phrasings must, on average, be about what the caller says: a single likeness may be chance.
-- The score is how likely the entry is the right one: a logistic curve over its fit, over how far it leads the
-  other entries, and over how much the caller has said. BM25 cannot be compared between queries; this can.
+- Entries about a rival of what is named (医保 is no 公积金), or about a case of it that was not asked for
+  (what to do once it is lost), fall far behind.
+- The score is how likely the entry is the right one: a logistic curve over its fit, and over how far it leads
+  the others. BM25 cannot be compared between queries; this can.
 """
 
 from __future__ import annotations
@@ -18,10 +20,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeAlias
 
 import tantivy
 
-from dialog.wording import canonical, tells
+from dialog.wording import Matter, canonical, cases, matter, tells
 from dialog.words import sounds
 
 CANDIDATES = 32  # entries that are scored closely
@@ -31,12 +34,11 @@ SAME_SOUND = 0.8  # credit of another character of the same sound, where its nei
 # From here on fitted by logistic regression to right and wrong finds in the sample knowledge, each phrasing
 # asked while it, or its whole passage, was left out (docs/decisions/dialog.md).
 SAID, LIKE, SHORT = 0.43, 0.47, 0.10  # the parts of a fit: see `_fit`
-OTHER_PLACE = 0.13  # taken off the fit of an entry for one place where the caller does not name it
 SHARPNESS = 22.5  # how fast a lower fit loses its share to the best
-PER_FIT, PER_SHARE, PER_TELLING, BEGIN = 5.0, 3.6, 0.68, -8.4  # of the logistic curve: see `_score`
-MAX_TELLING = 4.0  # telling characters beyond this number add no more
+PER_FIT, PER_SHARE, BEGIN = 5.5, 3.0, -5.5  # of the logistic curve: see `_score`
 
-LITERAL = 0.9  # from this likeness to one phrasing on the score rises to 1.0, however unlike the others are
+ELSEWHERE = 0.3  # taken off the fit of an entry for another place, thing or case than the caller's
+LITERAL = 0.8  # from this likeness to one phrasing on the score rises to 1.0, however unlike the others are
 
 # Words that shape a question but do not say what it is about.
 _COMMON = frozenset(
@@ -64,20 +66,24 @@ class Found:
     either: float  # how likely it is this one or the next best
 
 
+_Pair: TypeAlias = "tuple[str, str] | None"
+
+
 @dataclass(frozen=True, slots=True)
 class _Bag:
-    """What occurs in one or more texts."""
+    """What occurs in one or more texts: characters, and pairs of syllables."""
 
     chars: frozenset[str]
-    sounds: frozenset[str]
-    pairs: frozenset[tuple[str, str]]
+    pairs: frozenset[_Pair]
 
 
 @dataclass(frozen=True, slots=True)
 class _Phrase:
+    """`parts` are the characters with the pairs of syllables they end and begin, and how telling they are."""
+
     text: str
-    sounds: tuple[str, ...]
-    weights: tuple[float, ...]
+    parts: tuple[tuple[str, _Pair, _Pair, float], ...]
+    total: float
     bag: _Bag
 
 
@@ -101,43 +107,43 @@ class Matcher:
         self._counts: Counter[tuple[str, ...]] = Counter()
         for texts in wordings:
             bag = _bag(texts)
-            self._counts.update(bag.pairs)
-            self._counts.update((sound,) for sound in bag.sounds)
+            self._counts.update(pair for pair in bag.pairs if pair)
+            self._counts.update({(sound,) for text in texts for sound in sounds(text)})
         self._phrases = [[self._phrase(text) for text in texts] for texts in wordings]
         self._all = [_bag(texts + more) for texts, more in zip(wordings, answers, strict=True)]
+        self._told = [matter("，".join(texts + more)) for texts, more in zip(wordings, answers, strict=True)]
+        self._cases = [_usual_cases(texts) for texts in wordings]
         self._places = [sounds(entry.place)[:2] for entry in entries]
         self._searcher = self._index(texts + more for texts, more in zip(wordings, answers, strict=True))
 
     def search(self, text: str) -> list[Found]:
         """Entries, best first."""
-        query = self._phrase(canonical(text))
-        fits = {entry: self._fit(query, entry) for entry in self._candidates(query)}
+        text = canonical(text)
+        if not text:
+            return []
+        query, asked = self._phrase(text), matter(text)
+        fits = {entry: self._fit(query, asked, entry) for entry in self._candidates(query)}
         if not fits:
             return []
-        telling = min(sum(query.weights), MAX_TELLING)
         ranked = sorted(fits, key=lambda entry: -fits[entry].fit)
         odds = [math.exp(SHARPNESS * fits[entry].fit) for entry in ranked]
         shares = [odd / sum(odds) for odd in odds]
         found = []
         for entry, share, next_share in zip(ranked, shares, [*shares[1:], 0.0], strict=True):
-            score = _score(fits[entry], share, telling)
-            either = _score(fits[entry], share + next_share, telling)
+            score = _score(fits[entry], share)
+            either = _score(fits[entry], share + next_share)
             found.append(Found(entry, round(score, 4), round(either, 4)))
         return sorted(found, key=lambda one: -one.score)
 
     def _phrase(self, text: str) -> _Phrase:
+        """The text with how telling each character is: as the commonest pair of syllables it stands in."""
         heard = sounds(text)
-        return _Phrase(text, heard, self._weights(text, heard), _bag([text]))
-
-    def _weights(self, text: str, heard: Sequence[str]) -> tuple[float, ...]:
-        """How telling each character is: as the commonest pair of syllables that it stands in."""
-        pairs = [self._rarity(pair) for pair in pairwise(heard)]
-        weights = []
-        for i, char in enumerate(text):
-            beside = pairs[max(i - 1, 0) : i + 1]
-            weight = min(beside) if beside else self._rarity((heard[i],))
-            weights.append(weight * (_COMMON_WEIGHT if char in _COMMON else 1.0))
-        return tuple(weights)
+        pairs = [None, *pairwise(heard), None]
+        parts = []
+        for char, sound, ends, begins in zip(text, heard, pairs[:-1], pairs[1:], strict=True):
+            rarities = [self._rarity(pair) for pair in (ends, begins) if pair] or [self._rarity((sound,))]
+            parts.append((char, ends, begins, min(rarities) * (_COMMON_WEIGHT if char in _COMMON else 1.0)))
+        return _Phrase(text, tuple(parts), sum(part[3] for part in parts), _bag([text]))
 
     def _rarity(self, heard: tuple[str, ...]) -> float:
         return math.log(1 + self._entries / (1 + self._counts[heard])) / math.log(1 + self._entries)
@@ -167,7 +173,7 @@ class Matcher:
         found = self._searcher.search(tantivy.Query.boolean_query(terms), CANDIDATES, count=False)
         return [int(self._searcher.doc(address)["entry"][0]) for _, address in found.hits]
 
-    def _fit(self, query: _Phrase, entry: int) -> _Fit:
+    def _fit(self, query: _Phrase, asked_matter: Matter, entry: int) -> _Fit:
         """How well an entry fits, about 0..1: by how much of the query it holds, by how like the query its
         phrasings are on average, and by how much of the likest phrasing the query holds."""
         likest = short = total = 0.0
@@ -181,8 +187,18 @@ class Matcher:
         average = total / max(len(self._phrases[entry]), 1)
         fit = SAID * _covered(query, self._all[entry]) + LIKE * average + SHORT * short
         place = self._places[entry]
-        elsewhere = bool(place) and place not in query.bag.pairs
-        return _Fit(fit - OTHER_PLACE * elsewhere, likest)
+        elsewhere = (
+            (bool(place) and place not in query.bag.pairs)
+            or self._told[entry].lacks(asked_matter)
+            or not self._cases[entry] <= asked_matter.cases
+        )
+        return _Fit(fit - ELSEWHERE * elsewhere, likest)
+
+
+def _usual_cases(texts: Sequence[str]) -> frozenset[int]:
+    """The cases that more than half of the texts name."""
+    named = Counter(case for text in texts for case in cases(text))
+    return frozenset(case for case, times in named.items() if times > len(texts) / 2)
 
 
 def _bag(texts: Iterable[str]) -> _Bag:
@@ -190,7 +206,6 @@ def _bag(texts: Iterable[str]) -> _Bag:
     heard = [sounds(text) for text in texts]
     return _Bag(
         frozenset(char for text in texts for char in text),
-        frozenset(sound for one in heard for sound in one),
         frozenset(pair for one in heard for pair in pairwise(one)),
     )
 
@@ -205,25 +220,18 @@ def _terms(text: str) -> list[str]:
 
 def _covered(part: _Phrase, whole: _Bag) -> float:
     """The share of `part`, by its telling characters, that occurs in `whole`."""
-    got = total = 0.0
-    last = len(part.text) - 1
-    for i, (char, sound, weight) in enumerate(zip(part.text, part.sounds, part.weights, strict=True)):
-        total += weight
-        if sound not in whole.sounds:
-            continue
-        in_order = (i > 0 and (part.sounds[i - 1], sound) in whole.pairs) or (
-            i < last and (sound, part.sounds[i + 1]) in whole.pairs
-        )
-        single = 1.0 if char in whole.chars else SAME_SOUND * in_order
-        got += weight * ((1 - ORDERED) * single + ORDERED * in_order)
-    return got / total if total else 0.0
+    got = 0.0
+    for char, ends, begins, weight in part.parts:
+        same = char in whole.chars
+        if ends in whole.pairs or begins in whole.pairs:
+            got += weight * (ORDERED + (1 - ORDERED) * (1.0 if same else SAME_SOUND))
+        elif same:
+            got += weight * (1 - ORDERED)
+    return got / part.total if part.total else 0.0
 
 
-def _score(found: _Fit, share: float, telling: float) -> float:
-    """How likely a find is right.
-
-    `share` 0..1 is its part of all that may be meant, `telling` how many telling characters were said.
-    """
-    evidence = PER_FIT * found.fit + PER_SHARE * share + PER_TELLING * telling + BEGIN
+def _score(found: _Fit, share: float) -> float:
+    """How likely a find is right; `share` 0..1 is its part of all that may be meant."""
+    evidence = PER_FIT * found.fit + PER_SHARE * share + BEGIN
     literal = (found.likest - LITERAL) / (1 - LITERAL)
     return max(1 / (1 + math.exp(-evidence)), min(literal, 1.0))

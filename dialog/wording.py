@@ -1,4 +1,4 @@
-"""What is said in many ways but meant as one: rewritten to one form before anything is compared.
+"""What is said in many ways but meant as one, and what sounds alike but must not be taken for one another.
 
 The groups are plain Chinese, not of one city's knowledge; what callers say of one matter belongs into the
 phrasings of its passage.
@@ -7,8 +7,10 @@ phrasings of its passage.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from dialog.words import clean, strip_fillers
+from dialog.words import clean, sounds, strip_fillers
 
 # All are rewritten to the first of their group.
 _SYNONYMS = (
@@ -68,3 +70,85 @@ def canonical(text: str) -> str:
 def tells(answer: str) -> list[str]:
     """The questions, in canonical words, that an answer looks like answering (多少钱, 在哪 …)."""
     return [asked for asked, shown in _TELLS if shown.search(answer)]
+
+
+# Of each row mostly one is meant: what tells of 社保卡 does not answer a question for the 护照.
+_RIVALS = tuple(
+    row.split()
+    for row in (
+        "社保 医保 公积金 失业金 养老金",
+        "燃气 暖气 自来水 水费 电费 停水 停电 停气 水表 电表 煤气罐",
+        "身份证 居住证 护照 驾驶证 行驶证 残疾证 老年证 健康证 结婚证 离婚证 房产证 营业执照 许可证 出生证明 "
+        "准生证 户口本 通行证 狗证 社保卡 医保卡 公交卡 银行卡",
+        "买 卖",
+        "买房 卖房 租房",
+        "结婚 离婚",
+        "公交 地铁 出租车 网约车",
+        "幼儿园 小学 初中 高中 大学 中考 高考",
+        "老人 孩子 残疾人 盲人 大学生 低保户",
+        "住院 门诊",
+        "狗 猫",
+        "江北 江南 高新 滨河",
+    )
+)
+# Cases of a matter that are handled in a way of their own; of each row one word is as good as another.
+_CASES = tuple(
+    row.split()
+    for row in (
+        "丢了 补办 怎么补 在哪补 能补 补证 补卡",
+        "到期 过期 续签 续期 换证",
+        "变更 改",
+        "注销 销户",
+        "过户",
+        "断缴 断交 停缴 断了",
+        "贷款 能贷",
+        "转移 怎么转",
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """Which rivals a text names, row by row, and which cases (their rows)."""
+
+    rivals: tuple[frozenset[str], ...]
+    cases: frozenset[int]
+
+    def lacks(self, asked: Matter) -> bool:
+        """Whether a text about this names rivals of what is `asked`, or leaves out a case that is asked."""
+        pairs = zip(asked.rivals, self.rivals, strict=True)
+        return any(named and theirs and not named <= theirs for named, theirs in pairs) or not (
+            asked.cases <= self.cases
+        )
+
+
+def matter(text: str) -> Matter:
+    """The rivals and cases that canonical `text` names; words of two and more syllables also by sound."""
+    heard = _spelled(text)
+    rivals = tuple(
+        frozenset(word for word, spelled in row if word in text or spelled in heard) for row in _RIVAL_SOUNDS
+    )
+    return Matter(rivals, cases(text))
+
+
+def cases(text: str) -> frozenset[int]:
+    """The cases that canonical `text` names."""
+    heard = _spelled(text)
+    return frozenset(
+        number
+        for number, row in enumerate(_CASE_SOUNDS)
+        if any(word in text or spelled in heard for word, spelled in row)
+    )
+
+
+def _spelled(text: str) -> str:
+    return f" {' '.join(sounds(text))} "
+
+
+def _with_sounds(rows: Sequence[Sequence[str]]) -> list[list[tuple[str, str]]]:
+    """The words with their sounds; single syllables sound like too many others, so theirs match nothing."""
+    return [[(word, _spelled(word) if len(word) > 1 else "|") for word in row] for row in rows]
+
+
+_RIVAL_SOUNDS = _with_sounds(_RIVALS)
+_CASE_SOUNDS = _with_sounds(_CASES)
