@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+# Tests over real telephone calls wait for audio most of the time, so more of them run than there are cores.
+JOBS ?= 4
 # Byte code is made when it is first needed, which is sooner than for every file at once.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
@@ -28,7 +30,7 @@ run: $(RUN)
 	$(BIN)/hotline serve
 
 test: $(DEV)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .

@@ -42,8 +42,8 @@ class Message:
 
     `who` is "caller", "agent", or "result" (the outcome of an Action: its text is e.g. the number of the work
     order just filed, empty when it failed). `confidence` is the ASR confidence of a caller's words, 0..1
-    (1.0 for typed text and keyed digits). An agent's message holds only what the caller really heard, and carries
-    the `memory` of the reply it belongs to (also on an empty text, when the reply was never heard).
+    (1.0 for typed text and keyed digits). An agent's message holds only what the caller really heard, and
+    carries the `memory` of the reply it belongs to.
     """
 
     who: Literal["caller", "agent", "result"]
@@ -56,8 +56,8 @@ class Message:
 class Basis:
     """What a reply rests on; yielded once, before its first text.
 
-    `confidence` 0..1 is the dialog's own, `sources` are ids of knowledge passages ("kb:…"), `memory` goes into
-    the history with the reply, `rate` is the speaking rate from now on (0.8 after 慢一点).
+    `confidence` 0..1 is the dialog's own, `sources` are ids of knowledge passages ("kb:…"), `memory` goes
+    into the history with the reply, `rate` is the speaking rate from now on (0.8 after 慢一点).
     """
 
     confidence: float

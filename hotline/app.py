@@ -139,6 +139,11 @@ class App:
             self._call_over.set()
             log.info("call_ended", call_id=leg.call_id, active=self.active)
 
+    def close(self) -> None:
+        """Nobody takes the legs that come from now on."""
+        self._send.close()
+        self._incoming.close()
+
     async def drain(self, drain_s: float) -> None:
         """Take no new calls and wait until the running ones end, at most `drain_s` seconds."""
         self.endpoint.draining = True
@@ -172,6 +177,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         stack.callback(writer.close)
         live = LiveFeed()
         journal = RecordJournal(store, writer, live, settings.node.name)
+        stack.callback(journal.close)
         recognizer = await _opened(open_recognizer, settings.asr)
         stack.push_async_callback(recognizer.aclose)
         voice = await _opened(open_configured_voice, settings.tts)
@@ -198,6 +204,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             )
 
         app = App(settings, kit_for, journal)
+        stack.callback(app.close)
         await _warm(voice, settings)
         try:
             await app.endpoint.start()

@@ -49,6 +49,11 @@ class RecordJournal:
             await self._writer.durable(about=_NOBODY)
             self._live.publish(_as_json(event))
 
+    def close(self) -> None:
+        """No more events; the live feed is told nothing further."""
+        self._written.close()
+        self._to_tell.close()
+
     async def durable(self) -> None:
         try:
             await self._writer.durable()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
@@ -13,18 +14,8 @@ import anyio
 import structlog
 
 from asr import Recognizer
-from dialog import (
-    Action,
-    Basis,
-    CallContext,
-    Dialog,
-    EndCall,
-    FileTicket,
-    TicketDraft,
-    Transfer,
-    phrases,
-)
-from tts import Voice
+from dialog import Action, Basis, CallContext, Dialog, EndCall, FileTicket, TicketDraft, Transfer, phrases
+from tts import TtsError, Voice
 from voice.ear import BargedIn, Ear, Heard, HeardEvent, HearingFailed, Keys, NobodySpoke, SpeechBegan
 from voice.events import (
     CallAnswered,
@@ -48,6 +39,7 @@ from voice.transfer import SeatSettings, TransferRunner
 from voice.turns import TurnSettings, is_backchannel
 
 log = structlog.get_logger()
+BREAK_OFF_S = 10.0  # for the last words of a call that went wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +89,12 @@ async def run_call(leg: Leg, kit: Kit) -> None:
     except Exception as error:
         log.error("call_failed", call_id=call.call_id, exc_info=error)
         session.happened("failed", {"stage": "session", "error": type(error).__name__})
+        with suppress(LegGone, TtsError), anyio.move_on_after(BREAK_OFF_S):
+            await session.tell(phrases.PROBLEM_GOODBYE)
     finally:
         with anyio.CancelScope(shield=True):
             await leg.hangup()
+            session.close()
             file.close()
             kit.journal.emit(CallEnded(call.call_id, _now(), end_reason, session.outcome))
             await kit.journal.durable()
@@ -110,7 +105,7 @@ def _now() -> datetime:
 
 
 class Session:
-    """The state of one call, all on the event loop. Public: converse(), and what it left for the record."""
+    """The state of one call, all on the event loop. Public: converse(), tell(), and what is for the record."""
 
     def __init__(self, leg: Leg, kit: Kit, call: CallContext, recorder: CallRecorder) -> None:
         self.end_reason = "caller_hangup"
@@ -136,19 +131,25 @@ class Session:
             on_over=self._on_reply_over,
         )
         self._ear = Ear(
-            leg, kit.recognizer, kit.turns, emit=self._send.send_nowait, agent_speaks=self._agent_speaks
+            leg,
+            kit.recognizer,
+            kit.turns,
+            emit=self._send.send_nowait,
+            agent_speaks=lambda: self._replies.current is not None,
         )
+
+    def close(self) -> None:
+        """Let go of what the call held; harmless twice."""
+        self._send.close()
+        self._events.close()
 
     def happened(self, kind: str, detail: Mapping[str, Any] | None = None) -> None:
         """Put an event into the record."""
         self._kit.journal.emit(Happened(self._call.call_id, self._recorder.clock_s, kind, detail or {}))
 
-    def _agent_speaks(self) -> bool:
-        return self._replies.current is not None
-
     async def converse(self) -> None:
         """Greet, then answer what is heard until the call is over."""
-        async with self._send, self._events, anyio.create_task_group() as self._tasks:
+        async with anyio.create_task_group() as self._tasks:
             self._tasks.start_soon(self._end_with_leg)
             self._tasks.start_soon(self._limit_time)
             self._ear.heard_s = self._recorder.clock_s
@@ -281,8 +282,8 @@ class Session:
     def _start(self, source: TextSource, heard: Heard | None) -> None:
         self._replies.start(self._tasks, source, self._new_reply(heard))
 
-    async def _tell(self, text: str) -> None:
-        """Speak a fixed sentence to its end, in the course of a transfer. Raises TtsError, LegGone."""
+    async def tell(self, text: str) -> None:
+        """Speak a sentence to its end, outside the conversation. Raises TtsError, LegGone."""
         await self._replies.tell(self._new_reply(None), text)
 
     def _new_reply(self, heard: Heard | None) -> Reply:
@@ -380,7 +381,7 @@ class Session:
             voice=kit.voice,
             recorder=self._recorder,
             settings=kit.seats,
-            say=self._tell,
+            say=self.tell,
             tell=self.happened,
             file_ticket=self._file,
         )
