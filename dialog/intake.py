@@ -44,6 +44,7 @@ _ANONYMOUS = re.compile("匿名|不想说|不方便|不愿意|保密|不留|不�
 _SAME_NUMBER = re.compile("这个|这号|就用|现在的|本机|当前|打的这个|来电")
 _NO_CONTACT = re.compile("不留|不用联系|不要联系|不想留|不用打|不方便|别打")
 _CORRECTION = re.compile("^(?:不对|不是|错了|嗯|哦|对|对但是|等等|等一下|说错了)?(?:是)?(?:的)?")
+_TAKEN_BACK = re.compile("不对|不是|(?<!没)(?<!没有)错|等一下|等等")  # also after a yes: 对，等一下，不对
 _NOT_BUT = re.compile("不是(?P<wrong>.{2,15}?)[是而](?:是)?(?P<right>.{2,30})$")
 _BUT_NOT = re.compile("(?:应该)?是(?P<right>.{2,30}?)不是(?P<wrong>.{2,15})$")
 _CHANGE = re.compile(
@@ -215,14 +216,15 @@ class Clerk:
 
     def _confirmed(self, intake: Intake, said: str) -> Intake:
         answer = polarity(said)
-        if answer is None and said.startswith(("对", "是的", "没错", "正确", "可以")):
+        taken_back = answer is None and _TAKEN_BACK.search(said)
+        if answer is None and not taken_back and said.startswith(("对", "是的", "没错", "正确", "可以")):
             answer = True
         if answer:
             return replace(intake, asking="filing", tries=0)
         guessed = self._guess(intake, _CORRECTION.sub("", said)) if answer is None else None
         if guessed:
             return self._next(guessed)
-        if answer is False or said.startswith(("不对", "不是", "错")):
+        if answer is False or taken_back:
             return replace(intake, asking="change", tries=0)
         return replace(intake, tries=intake.tries + 1)
 
