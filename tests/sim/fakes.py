@@ -179,6 +179,7 @@ def clause_of(frame: bytes) -> str:
 class KeptJournal:
     """A voice.events.Journal that keeps everything, and when it was safe."""
 
+    takes_s: float = 0.005  # to be safe
     events: list[CallEvent] = field(default_factory=list)
     emitted_at: list[float] = field(default_factory=list)
     durable_at: list[tuple[float, int]] = field(default_factory=list)  # time, events safe by then
@@ -189,7 +190,7 @@ class KeptJournal:
 
     async def durable(self) -> None:
         count = len(self.events)
-        await anyio.sleep(0.005)
+        await anyio.sleep(self.takes_s)
         self.durable_at.append((anyio.current_time(), count))
 
     @property

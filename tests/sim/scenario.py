@@ -101,6 +101,7 @@ class Scenario:
     dialog: Dialog | None = None
     files_tickets: bool = True
     filing_s: float = 0.02
+    durable_s: float = 0.005
     tickets: int = 0  # work orders that must have been filed
     max_call_s: float = 1800.0
     remote: str = CALLER
@@ -125,6 +126,7 @@ class Call:
     told: int = 0  # runs of leg.heard that a step has asked for already
 
     def __post_init__(self) -> None:
+        self.journal.takes_s = self.scenario.durable_s
         self.dialog = AttentiveDialog(self.scenario.dialog or embedded_dialog())
 
     async def file_ticket(self, call: CallContext, key: str, draft: TicketDraft) -> str:

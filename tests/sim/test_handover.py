@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from dialog import phrases
-from tests.sim.fakes import MUSIC
+from tests.sim.fakes import MUSIC, ScriptedVoice
 from tests.sim.lines import SeatScript
 from tests.sim.scenario import GREETING, Scenario, hold
 from tests.sim.steps import agent, agent_begins, caller, hangs_up, happens, keys, music, noise, silence
@@ -92,6 +92,7 @@ CONNECTED = [
         events=f"dtmf {TALKS}",
         transfer=("caller_asked", "seat-1", "connected"),
         seats=[SeatScript()],
+        voice=ScriptedVoice(first_audio_s=1.5),
     ),
     Scenario(
         "a noise that stops the announcement does not undo the hand-over",
@@ -293,7 +294,7 @@ CALLER_LEAVES = [
     ),
     Scenario(
         "the caller hangs up while a seat is being claimed",
-        [*ASKED, happens("transfer_started"), hangs_up(after_s=0.0)],
+        [*ASKED, happens("transfer_started"), hangs_up(after_s=0.12)],
         end=("caller_hangup", "answered"),
         turns=TO_HUMAN,
         events="transfer_started",

@@ -168,6 +168,25 @@ HALVES = [
         voice=ScriptedVoice(first_audio_s=1.0),
     ),
     Scenario(
+        "the caller goes on between the reply's record and its sound: it is in the record as not heard",
+        [
+            agent(GREETING, within_ms=1200),
+            caller("社保卡丢了"),
+            caller("怎么补办", after_s=0.8),
+            agent(ANSWER, within_ms=1700),
+            hangs_up(),
+        ],
+        end=("caller_hangup", "answered"),
+        turns=f"""
+            agent  {GREETING}
+            caller 社保卡丢了
+            agent  ✂
+            caller 怎么补办
+            agent  {ANSWER}
+        """,
+        durable_s=1.0,
+    ),
+    Scenario(
         "the caller goes on while the first half is still being recognised",
         [
             agent(GREETING),

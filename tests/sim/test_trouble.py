@@ -59,13 +59,15 @@ class ScriptedDialog:
 
 RECOGNISER = [
     Scenario(
-        "the recogniser breaks once: an apology, and the call goes on",
+        "the recogniser breaks now and then: an apology, and the call goes on",
         [
             agent(GREETING),
             caller(QUESTION, breaks_asr_at_s=1.8),
             agent(phrases.PROBLEM_RETRY, within_ms=800),
             caller(QUESTION),
             agent(ANSWER, within_ms=800),
+            caller("没有了谢谢", breaks_asr_at_s=0.8),
+            agent(phrases.PROBLEM_RETRY, within_ms=800),
             hangs_up(),
         ],
         end=("caller_hangup", "answered"),
@@ -74,8 +76,9 @@ RECOGNISER = [
             agent  {phrases.PROBLEM_RETRY}
             caller {QUESTION}
             agent  {ANSWER}
+            agent  {phrases.PROBLEM_RETRY}
         """,
-        events="failed",
+        events="failed failed",
     ),
     Scenario(
         "the recogniser breaks twice in a row: a person",
@@ -281,7 +284,7 @@ TAKEN_DOWN = [
     caller("我姓王"),
     agent(phrases.INTAKE_CONTACT_ASK),
     keys("13900001111#"),
-    agent(READ_BACK, within_ms=500),
+    agent(READ_BACK, within_ms=1200),
     caller("对"),
 ]
 SAID = f"""
@@ -335,6 +338,25 @@ WORK_ORDERS = [
         events="dtmf barge_in",
         tickets=1,
         filing_s=1.5,
+        remote="",
+    ),
+    Scenario(
+        "the caller hangs up while it is filed: it is filed, and in the record",
+        [*TAKEN_DOWN, agent_begins("好的，"), hangs_up(after_s=0.31)],
+        end=("caller_hangup", "ticket"),
+        turns=SAID + "agent  好✂",
+        events="dtmf",
+        tickets=1,
+        filing_s=1.5,
+        remote="",
+    ),
+    Scenario(
+        "the caller goes on after a yes, before the filing is announced: nothing is filed",
+        [*TAKEN_DOWN, caller("等一下不对", after_s=0.9), agent_begins("好的，"), hangs_up(after_s=0.31)],
+        end=("caller_hangup", "answered"),
+        turns=SAID + "caller 等一下不对\n agent  好✂",
+        events="dtmf",
+        voice=ScriptedVoice(first_audio_s=1.0),
         remote="",
     ),
     Scenario(
