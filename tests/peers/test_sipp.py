@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.sip.agent import ANSWER, QUESTION, Agent, kinds, running_agent, words
+from tests.sip.agent import ANSWER, QUESTION, Agent, kinds, running_agent, voice_cache, words
 from tests.unit.espeak import synthesise
 
 SIPP = shutil.which("sipp")
@@ -25,9 +25,14 @@ SCENARIOS = Path(__file__).parent / "sipp"
 KEY_0 = Path("/usr/share/sip-tester/dtmf_2833_0.pcap")
 # One caller's number for each scenario; those in a row run one after the other, the rows side by side.
 ROWS = [
-    {"speech": "13600000001", "options": "13600000002"},
-    {"hold": "13600000003"},
-    {"info": "13600000005", "cancel": "13600000004", "malformed": "13600000006", "rfc4733": "13600000007"},
+    {
+        "speech": "13600000001",
+        "options": "13600000002",
+        "cancel": "13600000003",
+        "malformed": "13600000004",
+    },
+    {"hold": "13600000005"},
+    {"info": "13600000006", "rfc4733": "13600000007"},
 ]
 NUMBERS = {name: number for row in ROWS for name, number in row.items()}
 AFTER_S = 2  # silence behind the question: sipp sends nothing once the file is over
@@ -71,7 +76,7 @@ Results = dict[str, subprocess.CompletedProcess[str]]
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     folder = tmp_path_factory.mktemp("sipp")
     limits = {"max_calls": 3}
-    with running_agent(folder, folder / "voice-cache", limits=limits) as running:
+    with running_agent(folder, voice_cache(tmp_path_factory), limits=limits) as running:
         question = synthesise(QUESTION) + bytes(AFTER_S * 16000)
         (folder / "question.alaw").write_bytes(a_law(question))
         yield running

@@ -14,14 +14,17 @@ import time
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 
 from hotline import speech
 from hotline.sections import AsrSettings
+from records.store import Store
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-for-these-tests"
@@ -188,6 +191,17 @@ def words(call: Mapping[str, Any], who: str) -> list[str]:
     return [turn["text"] for turn in call["turns"] if turn["who"] == who]
 
 
+def stored_call(agent: Agent, number: str) -> dict[str, Any]:
+    """The record of a caller's only call, read while its agent does not run."""
+    store = Store(f"sqlite:///{agent.folder}/data/hotline.db")
+    try:
+        call = store.call(store.calls(None, None, number, "", "", 1)["items"][0]["id"])
+    finally:
+        store.close()
+    assert call is not None
+    return call
+
+
 @dataclass(frozen=True, slots=True)
 class Sound:
     """A stereo recording: mono s16le at 8 kHz of each channel."""
@@ -224,6 +238,16 @@ def recognised(pcm: bytes) -> str:
     return asyncio.run(run())
 
 
+def share_heard(said: str, heard: str) -> float:
+    """How much of `said` (its characters, without marks, in order) is in `heard`.
+
+    The built-in model knows the agent's voice less well than the callers', so this is not all of it.
+    """
+    wanted, got = ([char for char in text if char.isalnum()] for text in (said, heard))
+    blocks = SequenceMatcher(None, wanted, got, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks) / len(wanted)
+
+
 def _toml(settings: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     for section, values in settings.items():
@@ -238,6 +262,12 @@ def _value(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return "[" + ", ".join(map(_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def voice_cache(factory: pytest.TempPathFactory) -> Path:
+    """Synthesised phrases, kept from agent to agent of one test run, also by tests that run side by side."""
+    base = factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "voice-cache"
 
 
 def settings(cache: Path, **sections: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

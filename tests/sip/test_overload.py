@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from records.store import Store
-from tests.sip.agent import ANSWER, QUESTION, Agent, eventually, running_agent, words
+from tests.sip.agent import ANSWER, QUESTION, Agent, eventually, running_agent, stored_call, words
 from tests.sip.plain import SipClient, SipMessage, sdp
 
 pytestmark = [pytest.mark.sip]
@@ -24,17 +22,6 @@ def invite(agent: Agent) -> SipMessage:
         to_tag = reply.header("To").partition("tag=")[2]
         client.request("ACK", branch=client.tag, to_tag=to_tag)
     return reply
-
-
-def stored_call(agent: Agent, number: str) -> dict[str, Any]:
-    """The record of a caller's only call, read while no agent runs."""
-    store = Store(f"sqlite:///{agent.folder}/data/hotline.db")
-    try:
-        call = store.call(store.calls(None, None, number, "", "", 1)["items"][0]["id"])
-    finally:
-        store.close()
-    assert call is not None
-    return call
 
 
 def test_a_call_too_many_is_refused_and_sigterm_lets_the_running_one_end(
@@ -67,16 +54,4 @@ def test_a_call_too_many_is_refused_and_sigterm_lets_the_running_one_end(
         newest = stored_call(agent, caller.number)
     assert (newest["end_reason"], newest["outcome"]) == ("caller_hangup", "answered")
     assert words(newest, "agent")[-1].startswith(ANSWER)
-    assert "Traceback" not in agent.errors()
-
-
-def test_the_drain_ends_after_its_time(tmp_path: Path, voice_cache: Path) -> None:
-    with running_agent(tmp_path, voice_cache, limits={"drain_s": 1}) as agent:
-        caller = agent.ring("--say", QUESTION)
-        eventually(lambda: (agent.call_of(caller.number) or {}).get("answered_at"))
-        agent.terminate()
-        assert agent.process.wait(timeout=15) == 0
-        assert caller.report()["end_reason"] == "agent_hangup", "it gets a BYE"
-        newest = stored_call(agent, caller.number)
-    assert newest["ended_at"]
     assert "Traceback" not in agent.errors()
