@@ -32,6 +32,7 @@ class Reply:
     basis: Basis
     started_at: float = 0.0  # event-loop time
     action: Action | None = None  # to do once it has been spoken
+    answers: bool = False  # the dialog made it, for something the caller said or keyed
     acted: bool = False  # something with an effect was done on the way; it can't be taken back
     failure: str = ""  # "tts" or "dialog" when it broke
     text: str = ""  # all that its source has given so far

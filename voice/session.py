@@ -105,7 +105,7 @@ def _now() -> datetime:
 
 
 class Session:
-    """The state of one call, all on the event loop. Public: converse(), tell(), and what is for the record."""
+    """The state of one call, all on the event loop. Public: converse(), tell(), and what the record needs."""
 
     def __init__(self, leg: Leg, kit: Kit, call: CallContext, recorder: CallRecorder) -> None:
         self.end_reason = "caller_hangup"
@@ -155,18 +155,19 @@ class Session:
             self._ear.heard_s = self._recorder.clock_s
             self._tasks.start_soon(self._ear.listen)
             self._say(self._kit.dialog.greeting(self._call))
-            async for event in self._events:
-                if not await self._handle(event):
-                    break
+            try:
+                async for event in self._events:
+                    if not await self._handle(event):
+                        break
+            finally:
+                self._replies.stop()
             self._tasks.cancel_scope.cancel()
 
     async def _end_with_leg(self) -> None:
         """When the caller hangs up, so do we; a transfer under way sees to that end itself."""
         await self._leg.gone()
-        if self._handing_over:
-            return
-        self._replies.stop()
-        self._tasks.cancel_scope.cancel()
+        if not self._handing_over:
+            self._tasks.cancel_scope.cancel()
 
     async def _limit_time(self) -> None:
         """A call that does not come to its end is given to a person."""
@@ -294,7 +295,7 @@ class Session:
         if not heard_text and not reply.acted:
             return
         self._history.agent_said(heard_text, reply.basis)
-        if self.outcome == "abandoned" and reply.heard is not None:
+        if self.outcome == "abandoned" and reply.answers:
             self.outcome = "answered"
 
     def _on_reply_over(self, reply: Reply) -> None:
@@ -316,7 +317,7 @@ class Session:
                     if isinstance(item, str):
                         yield item
                     elif isinstance(item, Basis):
-                        reply.basis = item
+                        reply.basis, reply.answers = item, True
                     elif isinstance(item, FileTicket):
                         await reply.until(lambda: reply.audible or not reply.text)
                         reply.acted = True
