@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 
@@ -72,9 +73,9 @@ def level_dbfs(pcm: bytes) -> float:
     """RMS level of s16le audio in dB below full scale; -100.0 for digital silence."""
     if not pcm:
         return -100.0
-    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
-    rms = float(np.sqrt(np.mean(samples * samples)))
-    return 20.0 * float(np.log10(rms / 32768.0)) if rms > 0.3 else -100.0
+    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
+    rms = math.sqrt(float(np.dot(samples, samples)) / len(samples))
+    return 20.0 * math.log10(rms / 32768.0) if rms > 0.3 else -100.0
 
 
 def mix(a: bytes, b: bytes) -> bytes:
