@@ -56,7 +56,7 @@ class Utterance:
 
 
 _utterances: list[Utterance] = []  # the number in a frame's mark; frames of all tests are alike but for it
-_clauses: list[str] = []
+_clauses: dict[bytes, str] = {}
 
 
 def spoken_frames(utterance: Utterance) -> list[bytes]:
@@ -161,17 +161,17 @@ class ScriptedVoice:
     async def aclose(self) -> None: ...
 
 
+@cache
 def clause_frame(text: str) -> bytes:
-    """A frame of the agent saying this clause."""
-    if text not in _clauses:
-        _clauses.append(text)
-    return np.full(FRAME_BYTES // 2, 2000 + _clauses.index(text), "<i2").tobytes()
+    """A frame of the agent saying this clause: a level of its own."""
+    frame = np.full(FRAME_BYTES // 2, 2000 + len(_clauses), "<i2").tobytes()
+    _clauses[frame] = text
+    return frame
 
 
 def clause_of(frame: bytes) -> str:
-    samples = np.frombuffer(frame, "<i2")
-    number = int(samples[0]) - 2000
-    return _clauses[number] if 0 <= number < len(_clauses) and (samples == samples[0]).all() else MUSIC
+    """What the agent says in this frame."""
+    return _clauses.get(frame, MUSIC)
 
 
 # -- the record ----------------------------------------------------------------------------------------------
