@@ -1,9 +1,9 @@
 """How often the embedded dialog answers rightly, wrongly, or hands over: `python -m bench.retrieval`.
 
-- Phrasing left out: every phrasing of the sample knowledge is asked once while it (and any that reads the same)
-  is missing from the index. Passage left out: its whole passage is missing, so that any answer is wrong, though
-  its neighbours are as near as can be. One passage in eight, never two neighbours, loses a phrasing at the same
-  time, which saves many minutes and helps the others little.
+- Phrasing left out: every phrasing of the sample knowledge is asked once while it, and any that reads the
+  same, is missing from the index. Passage left out: its whole passage is missing, so that any answer is
+  wrong, though its neighbours are as near as can be. One passage in eight, never two neighbours, loses a
+  phrasing at the same time, which saves many minutes and helps the others little.
 - `bench/questions.yaml` adds callers' wordings, and questions that have no answer.
 - Misheard: the same with one character in ten replaced by one of the same toneless syllable.
 

@@ -39,8 +39,8 @@ from dialog.words import digits_in
 _PROMPTS = Path(__file__).parent / "prompts"
 HISTORY = 24  # messages of the call that the model sees
 PASSAGES = 4
-MIN_SCORE = 0.15  # a passage scored lower is not shown to the model
-SOURCE_SCORE = 0.5  # from this score on a passage shown counts as a source of the reply
+MIN_SCORE = 0.02  # a passage scored lower is not shown to the model
+SOURCE_SCORE = 0.3  # from this score on a passage shown counts as a source of the reply
 
 _CLAUSE = re.compile(r"[，。！？；,!?;\n]")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")

@@ -46,7 +46,7 @@ ANSWER_FROM = 0.75  # confidence from which on an answer is given without asking
 MAX_MISSES = 2  # failures to understand in a row before a person takes over
 UNCLEAR_ASR = 0.55  # below this ASR confidence the words count as mumbled
 SLOW_RATE = 0.8
-CLOSE = 0.5  # a runner-up with this part of the best score is offered beside it to choose from
+CLOSE = 0.3  # a runner-up with this part of the best score is offered beside it to choose from
 SHORT_CHARS = 6  # an answer to a choice no longer than this names the choice, not a new matter
 ASIDE_SCORE = 0.8  # a question this well matched is answered even in the middle of taking down a complaint
 
@@ -62,6 +62,8 @@ _CANCEL = re.compile("不投诉了|不登记了|不反映了|不举报了|算了
 _HAS_MORE = re.compile("有|要")
 _WRONG = re.compile("不对|不是|错")
 _GOES_ON = re.compile("那|还|它|这个|这要|要多久|要带|多少钱|在哪|怎么收费")
+# Asks what holds in general, though the words are those of a trouble.
+_ASKS_RULE = re.compile("规定|合法|违法|怎么申请|标准|多少|多久")
 _YES_AND = re.compile("(?:对|是|嗯|没错|就是)")  # a yes, and then the question again
 _NO_BUT = re.compile("(?:都不是|不是|不对)的?(?:我)?(?:是)?(?:想|要)?(?:问|说)?(?:的是)?")
 _FIRST = re.compile("第一|前一个|前面|头一个|前者")
@@ -177,6 +179,8 @@ class EmbeddedDialog:
             case Intent.YES if more:
                 # 嗯 or 好的 after an answer says that it was heard, not that there is more to ask.
                 return Answer(phrases.ACKNOWLEDGED, understood(talk, awaiting="closing"), turn.heard)
+            case Intent.YES if not turn.talk.answered and not turn.talk.filed:
+                return Answer(phrases.GO_AHEAD, understood(talk), turn.heard)
             case Intent.GOODBYE | Intent.YES | Intent.NO:
                 return Answer(phrases.ANYTHING_ELSE, understood(talk, awaiting="more"), turn.heard)
             case Intent.HELLO if talk.awaiting:
@@ -198,11 +202,11 @@ class EmbeddedDialog:
             return self._answered(turn, best.passage, turn.heard)
         if best and not asked:
             either = confidence(turn.asr, best.either, 1.0, turn.talk.misses)
-            if runner_up and either >= self.answer_from and runner_up.score >= CLOSE * best.score:
+            if runner_up and either >= self.transfer_below and runner_up.score >= CLOSE * best.score:
                 return self._offer_choice(turn, best.passage, runner_up.passage, either)
             if sure >= self.transfer_below:
                 return self._confirm(turn, best.passage, sure)
-        if self.clerk.taxonomy.is_problem(turn.text):
+        if self.clerk.taxonomy.is_problem(turn.text) and not _ASKS_RULE.search(turn.text):
             return self._start_intake(turn, turn.text)
         if len(strip_fillers(turn.text)) <= 2 or turn.asr < UNCLEAR_ASR:
             return self._missed(turn)

@@ -293,6 +293,75 @@ async def test_courtesies() -> None:
     assert isinstance(call.action, EndCall)
 
 
+@pytest.mark.parametrize(
+    ("said", "replies"),
+    [
+        (["您好"], [phrases.HELLO_AGAIN]),
+        (["嗯"], [phrases.GO_AHEAD]),
+        (["我要投诉"], [phrases.INTAKE_MATTER]),
+        (["我想问一下"], [phrases.GO_AHEAD]),
+        (["我要投诉", "我再问一个问题"], [phrases.INTAKE_MATTER, phrases.GO_AHEAD]),
+    ],
+)
+async def test_first_words_that_say_nothing_yet(said: list[str], replies: list[str]) -> None:
+    call = Call()
+    assert [await call.hears(text) for text in said] == replies
+
+
+@pytest.mark.parametrize(
+    ("said", "replies"),
+    [
+        (["喂"], [phrases.GO_AHEAD]),
+        (["嗯", "还有一个问题"], [phrases.ACKNOWLEDGED, phrases.GO_AHEAD]),
+        (["好的", "好的"], [phrases.ACKNOWLEDGED, phrases.GOODBYE]),
+        (["知道了", "没有了"], [phrases.ACKNOWLEDGED, phrases.GOODBYE]),
+        (["谢谢", "有"], [phrases.WELCOME, phrases.GO_AHEAD]),
+        (["好的谢谢", "谢谢"], [phrases.WELCOME, phrases.GOODBYE]),
+        (["有"], [phrases.GO_AHEAD]),
+    ],
+)
+async def test_small_words_after_an_answer(said: list[str], replies: list[str]) -> None:
+    call = Call()
+    await call.hears("社保卡丢了怎么补办")
+    assert [await call.hears(text) for text in said] == replies
+    assert isinstance(call.action, EndCall) == (replies[-1] == phrases.GOODBYE)
+
+
+NEARLY = "我租房子想用公积金"
+ASKED = "请问您是想问，租房怎么提取公积金，对吗？"
+
+
+async def test_a_nearly_sure_match_is_asked_about_and_answered_on_yes() -> None:
+    call = Call()
+    assert await call.hears(NEARLY) == ASKED
+    assert DIALOG.transfer_below <= call.basis.confidence < DIALOG.answer_from
+    assert RENT.answer in await call.hears("对的")
+    repeated = Call()
+    await repeated.hears(NEARLY)
+    assert RENT.answer in await repeated.hears("对就是我租房子想用公积金")
+
+
+async def test_what_is_denied_goes_to_a_person_with_the_question_unless_another_is_asked() -> None:
+    call = Call()
+    await call.hears(NEARLY)
+    assert await call.hears("不是") == phrases.NO_ANSWER_TRANSFER
+    assert isinstance(call.action, Transfer)
+    assert call.action.summary.request == NEARLY
+    other = Call()
+    await other.hears(NEARLY)
+    assert CARD.answer in await other.hears("不是，我是想问社保卡丢了怎么补办")
+
+
+async def test_nobody_is_asked_twice_in_a_row_what_was_meant() -> None:
+    call = Call()
+    await call.hears(NEARLY)
+    assert await call.hears(NEARLY) == phrases.STATEMENT_TRANSFER
+
+
+async def test_a_question_for_a_rule_is_not_taken_down_as_a_complaint() -> None:
+    assert await Call().hears("夜间施工有什么规定") == phrases.NO_ANSWER_TRANSFER
+
+
 async def test_what_a_seat_hears_is_short() -> None:
     call = Call()
     await call.hears("你们太差了我打了三次电话都没有人管，" + "我家门口那条路坑坑洼洼下雨全是水" * 3)

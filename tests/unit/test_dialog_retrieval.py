@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from dialog.knowledge import Knowledge, load_passages
-from dialog.manager import TRANSFER_BELOW
+from dialog.manager import ANSWER_FROM, TRANSFER_BELOW
 
 pytestmark = [pytest.mark.unit]
 
@@ -125,3 +126,43 @@ def test_questions_outside_are_not_answered(knowledge: Knowledge) -> None:
 def test_every_question_of_the_knowledge_base_finds_itself(knowledge: Knowledge) -> None:
     valid = [p for p in knowledge.passages if p.valid_on(date(2025, 11, 21))]
     assert [p.id for p in valid if knowledge.search(p.question)[0].passage.id != p.id] == []
+
+
+# A phrasing that is left out of the index when it is asked, or a question that no passage answers.
+NEIGHBOURS = """\
+停水打什么电话
+怎么申请校验水表
+没有单位能缴公积金吗
+离婚登记要带什么
+身份证丢失怎么办
+没有单位自己怎么交社保
+狗证到期怎么续？
+低保户电费有优惠吗
+水费怎么算？
+社保卡怎么注销
+电费发票怎么开
+无人机在哪里登记
+药品经营许可证怎么办
+手机卡丢了怎么补办
+公交司机怎么应聘
+"""
+
+
+@pytest.mark.parametrize("said", NEIGHBOURS.splitlines())
+def test_a_neighbour_does_not_answer(knowledge: Knowledge, said: str) -> None:
+    right = [p.id for p in knowledge.passages if said in (p.question, *p.phrasings)]
+    wordings = [(p, [w for w in (p.question, *p.phrasings) if w != said]) for p in knowledge.passages]
+    left = [replace(p, question=kept[0], phrasings=tuple(kept[1:])) for p, kept in wordings]
+    best = Knowledge(left, lambda: date(2025, 11, 21)).search(said)[0]
+    assert best.passage.id in right or best.score < ANSWER_FROM
+
+
+def test_phrasings_left_out_are_found_and_hardly_ever_answered_wrongly(knowledge: Knowledge) -> None:
+    """One fold of `bench/retrieval.py`: one passage in eight loses a phrasing, which is then asked."""
+    valid = [p for p in knowledge.passages if p.valid_on(date(2025, 11, 21))]
+    asked = valid[3::8]
+    left = [replace(p, phrasings=p.phrasings[1:]) if p in asked else p for p in valid]
+    poorer = Knowledge(left, lambda: date(2025, 11, 21))
+    best = [(p, poorer.search(p.phrasings[0])[0]) for p in asked]
+    assert sum(hit.passage.id == p.id for p, hit in best) >= 0.65 * len(asked)
+    assert sum(hit.passage.id != p.id and hit.score >= ANSWER_FROM for p, hit in best) <= 0.025 * len(asked)
