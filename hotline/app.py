@@ -212,6 +212,8 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             raise UsageError(f"{error}; is another program using it? See sip.port") from None
         stack.push_async_callback(app.endpoint.stop)
         app.desk_url = "http://{}:{}".format(*desk_socket.getsockname()[:2])
+        chat = TextChat(dialog, tickets.file, journal, new_call_id)
+        stack.callback(chat.close)
         desk = create_desk(
             store,
             recordings_dir=settings.records.dir,
@@ -219,7 +221,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             ready=app.ready,
             metrics=app.metrics,
             live=live,
-            chat=TextChat(dialog, tickets.file),
+            chat=chat,
             kb_search=_kb_search(knowledge),
         )
         async with anyio.create_task_group() as tasks:

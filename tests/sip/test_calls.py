@@ -132,10 +132,23 @@ def test_a_caller_who_hangs_up_while_it_is_being_answered_leaves_a_record(agent:
     assert call["end_reason"] in ("caller_hangup", "failed")
 
 
-def test_text_chat_is_the_same_dialog(agent: Agent, answered: Answered) -> None:
+def test_text_chat_is_the_same_dialog_on_the_same_record(agent: Agent, answered: Answered) -> None:
     _, call = answered
     turn = call["turns"][2]
-    reply = agent.api.post("/api/v1/chat", json={"session": "a-text-session", "text": QUESTION}).json()
-    assert reply["reply"] == turn["text"]
-    assert reply["sources"] == turn["sources"]
+    reply, goodbye = (
+        agent.api.post("/api/v1/chat", json={"session": "a-text-session", "text": text}).json()
+        for text in (QUESTION, "没有了谢谢")
+    )
+    assert (reply["reply"], reply["sources"]) == (turn["text"], turn["sources"])
     assert reply["confidence"] == pytest.approx(turn["dialog_confidence"], abs=0.1)
+    assert goodbye["action"] == "end_call"
+
+    newest = agent.api.get("/api/v1/calls").json()["items"][0]
+    chat = agent.api.get(f"/api/v1/calls/{newest['id']}").json()
+    assert (chat["callee"], chat["end_reason"], chat["outcome"]) == ("text", "agent_hangup", "answered")
+    assert words(chat, "caller") == [QUESTION, "没有了谢谢"]
+    assert words(chat, "agent") == [reply["reply"], goodbye["reply"]]
+    assert chat["turns"][1]["sources"] == turn["sources"]
+    assert not chat["recording"]
+    assert set(chat) == set(call)
+    assert [set(item) for item in chat["turns"]] == [set(turn)] * 4
