@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 # Tests over real telephone calls wait for audio most of the time, so more of them run than there are cores.
-JOBS ?= 4
+JOBS ?= 3
 # Byte code is made when it is first needed, which is sooner than for every file at once.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
