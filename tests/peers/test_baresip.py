@@ -27,6 +27,10 @@ BARESIP = shutil.which("baresip")
 pytestmark = [
     pytest.mark.peers,
     pytest.mark.skipif(BARESIP is None, reason="baresip is not installed (Debian package baresip-core)"),
+    pytest.mark.skipif(
+        {name for _, name in socket.if_nameindex()} <= {"lo"},
+        reason="baresip does not start without a network interface beside loopback",
+    ),
 ]
 
 MODULES = Path("/usr/lib/baresip/modules")
