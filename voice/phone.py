@@ -130,7 +130,3 @@ class Phone(Protocol):
     async def bridge(self, a: Leg, b: Leg) -> None:
         """Let two legs hear each other; their taps and audio() go on. Raises LegGone."""
         ...
-
-    async def unbridge(self, a: Leg, b: Leg) -> None:
-        """Part two bridged legs; harmless when they are parted or gone."""
-        ...

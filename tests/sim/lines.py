@@ -219,8 +219,6 @@ class ScriptedPhone:
         if script.leaves_after_bridge_s < math.inf:
             asyncio.get_running_loop().call_later(script.leaves_after_bridge_s, b.leave)
 
-    async def unbridge(self, a: ScriptedLeg, b: ScriptedLeg) -> None: ...
-
 
 class ScriptedBoard:
     """A voice.seats.SeatBoard on a list."""

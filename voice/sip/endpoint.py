@@ -118,12 +118,6 @@ class SipEndpoint:
     async def bridge(self, a: Leg, b: Leg) -> None:
         await self._run(lambda: self._connect(a, b))
 
-    async def unbridge(self, a: Leg, b: Leg) -> None:
-        try:
-            await self._run(lambda: self._disconnect(a, b))
-        except LegGone:
-            return  # a leg that is gone is parted already
-
     async def answer_leg(self, leg: SipLeg) -> None:
         await self._run(lambda: self._call(leg).respond(200))
 
@@ -295,12 +289,6 @@ class SipEndpoint:
             raise LegGone("the leg has no audio")
         media_a.startTransmit(media_b)
         media_b.startTransmit(media_a)
-
-    def _disconnect(self, a: Leg, b: Leg) -> None:
-        media_a, media_b = self._call(a).media, self._call(b).media
-        if media_a is not None and media_b is not None:
-            media_a.stopTransmit(media_b)
-            media_b.stopTransmit(media_a)
 
     def on_incoming(self, library_call_id: int) -> None:
         call = library.Call(self, self._account, library_call_id)
