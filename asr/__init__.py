@@ -47,12 +47,14 @@ class Transcript:
     """What was heard so far: a partial (`final=False`, no words) or the one final result of an utterance.
 
     `confidence` (0..1) is the mean over the characters of the words, 0.0 for a partial or for nothing heard.
+    `raw` is the engine's own text where `text` was then written otherwise (numbers, street names), else "".
     """
 
     text: str
     final: bool = False
     confidence: float = 0.0
     words: tuple[Word, ...] = ()
+    raw: str = ""
 
 
 class Recognizer(Protocol):
