@@ -31,11 +31,19 @@ _loaded: dict[Path, VoskModel] = {}
 
 @dataclass(frozen=True, slots=True)
 class VoskModel:
-    """A model in memory: Vosk's own handle and the sample rate (Hz) it was trained for."""
+    """A model in memory: Vosk's own handle and the sample rate (Hz) it was trained for.
+
+    With a `dynamic_graph` the words that can be heard may be chosen anew for each decoder.
+    """
 
     path: Path
     sample_rate: int
     handle: Any
+    dynamic_graph: bool
+
+    def knows(self, word: str) -> bool:
+        """Whether `word` is in the model's vocabulary."""
+        return bool(self.handle.vosk_model_find_word(word) >= 0)
 
 
 def load_model(path: Path) -> VoskModel:
@@ -73,24 +81,30 @@ def _load(folder: Path) -> VoskModel:
         handle = vosk.Model(str(folder))
     except Exception as error:  # vosk raises bare Exception
         raise ModelError(f"{folder}: Vosk cannot load this model ({error}); {_REMEDY}") from error
-    return VoskModel(folder, sample_rate, handle)
+    return VoskModel(folder, sample_rate, handle, not (_graph(folder) / "HCLG.fst").is_file())
 
 
 def _require_files(folder: Path) -> None:
     """Vosk's two folder layouts; a message from us beats a line of Kaldi's on stderr."""
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such model folder; {_REMEDY}")
-    if (folder / "am" / "final.mdl").is_file():
-        graph, needed = folder / "graph", [folder / "am/final.mdl", folder / "conf/mfcc.conf"]
+    graph = _graph(folder)
+    if graph == folder:
+        needed = [folder / "final.mdl", folder / "mfcc.conf"]
     else:
-        graph, needed = folder, [folder / "final.mdl", folder / "mfcc.conf"]
+        needed = [folder / "am/final.mdl", folder / "conf/mfcc.conf"]
     if not (graph / "HCLG.fst").is_file():
-        needed += [graph / "HCLr.fst", graph / "Gr.fst"]
+        needed += [graph / "HCLr.fst", graph / "Gr.fst", graph / "disambig_tid.int"]
     if not (graph / "Gr.fst").is_file():  # a look-ahead graph carries its words in Gr.fst
         needed.append(graph / "words.txt")
     missing = [str(file.relative_to(folder)) for file in needed if not file.is_file()]
     if missing:
         raise ModelError(f"{folder}: not a Vosk model, {', '.join(missing)} missing; {_REMEDY}")
+
+
+def _graph(folder: Path) -> Path:
+    """Where the graph lies: in new models beside `am`, in old ones all is in one folder."""
+    return folder / "graph" if (folder / "am" / "final.mdl").is_file() else folder
 
 
 def _sample_rate(folder: Path) -> int:
