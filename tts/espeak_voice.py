@@ -40,7 +40,8 @@ _PROBE = tuple(
 # espeak-ng's speak_lib.h
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
 _INITIALIZE_DONT_EXIT = 0x8000
-_RATE, _VOLUME = 1, 2
+_RATE, _VOLUME, _PITCH = 1, 2, 3
+_USUAL_PITCH = 50  # of 100
 _CHARS_UTF8, _PHONEMES = 0x01, 0x100
 _POS_CHARACTER = 1
 _CHUNK_MS = 60
@@ -91,7 +92,7 @@ class _Library:
             self._made.append(ctypes.string_at(samples, 2 * count))
         return 0
 
-    def render(self, phrase: Phrase, variant: str, rate: float) -> bytes:
+    def render(self, phrase: Phrase, variant: str, rate: float, pitch: int = _USUAL_PITCH) -> bytes:
         """Synthesise one phrase, native level, trimmed; raises VoiceFailed."""
         language = "cmn-latn-pinyin" if phrase.language == "zh" else "en-us"
         words = map(_engine_pinyin, phrase.words) if phrase.language == "zh" else phrase.words
@@ -100,6 +101,7 @@ class _Library:
         failed = self._lib.espeak_SetVoiceByName(f"{language}+{variant}".encode())
         self._lib.espeak_SetParameter(_RATE, round(_WORDS_PER_MINUTE * rate), 0)
         self._lib.espeak_SetParameter(_VOLUME, _LOUDNESS, 0)
+        self._lib.espeak_SetParameter(_PITCH, pitch, 0)
         failed = failed or self._lib.espeak_Synth(
             line, len(line), 0, _POS_CHARACTER, 0, _CHARS_UTF8 | _PHONEMES, None, None
         )
@@ -136,9 +138,9 @@ def _prepare(variant: str) -> int:
     return library.sample_rate
 
 
-def _render(phrase: Phrase, variant: str, rate: float) -> bytes:
+def _render(phrase: Phrase, variant: str, rate: float, pitch: int) -> bytes:
     library = _library()
-    audio = np.frombuffer(library.render(phrase, variant, rate), np.int16).astype(np.float32)
+    audio = np.frombuffer(library.render(phrase, variant, rate, pitch), np.int16).astype(np.float32)
     limited = np.clip(audio * library.gain(variant), -32000, 32000).astype("<i2")
     speech: bytes = limited.tobytes()
     return speech + pcm.silence(phrase.pause_s / rate, library.sample_rate)
@@ -153,12 +155,12 @@ def known_variants() -> list[str]:
 class EspeakVoice:
     """Speaks offline, from the first millisecond on, at the price of sounding like a machine."""
 
-    def __init__(self, variant: str = DEFAULT_VARIANT) -> None:
-        """Load the library and its dictionaries, about 1 s the first time. Raises VoiceMissing."""
+    def __init__(self, variant: str = DEFAULT_VARIANT, *, pitch: int = _USUAL_PITCH) -> None:
+        """Load the library and its dictionaries, about 1 s the first time; `pitch` is 0..100. Raises VoiceMissing."""
         known = known_variants()
         if variant not in known:
             raise VoiceMissing(f"espeak-ng has no variant {variant!r}; known are {', '.join(known)}")
-        self._variant = variant
+        self._variant, self._pitch = variant, pitch
         self.name = f"espeak:cmn-latn-pinyin+{variant}"
         self.sample_rate = _thread.submit(_prepare, variant).result()
 
@@ -166,7 +168,7 @@ class EspeakVoice:
         """Yield mono s16le at `sample_rate` in chunks of 0.1 s, phrase by phrase. Raises VoiceFailed."""
         loop = asyncio.get_running_loop()
         for phrase in await loop.run_in_executor(_thread, lambda: phrases(spoken(text))):
-            audio = await loop.run_in_executor(_thread, _render, phrase, self._variant, rate)
+            audio = await loop.run_in_executor(_thread, _render, phrase, self._variant, rate, self._pitch)
             for chunk in pcm.pieces(audio, self.sample_rate):
                 yield chunk
 
