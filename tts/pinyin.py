@@ -6,6 +6,7 @@ in WORDS. Third-tone sandhi is left to the engine (espeak-ng does it); 一 and �
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 import warnings
@@ -120,17 +121,18 @@ def _tokens(text: str) -> Iterator[tuple[Literal["zh", "en"], str, float]]:
 def word_pinyin(han: str) -> list[str]:
     """The words of a run of Han characters, each as joined syllables: 社保卡 → "she4bao3ka3"."""
     words = list(jieba.cut(han))
-    syllables = [_syllables(word) for word in words]
+    syllables = [list(_syllables(word)) for word in words]
     if sum(map(len, syllables)) == len(han):  # one syllable per character: the tones of 一 and 不 can be set
         _sandhi(words, syllables)
     return ["".join(group) for group in syllables if group]
 
 
-def _syllables(word: str) -> list[str]:
+@functools.lru_cache(50_000)
+def _syllables(word: str) -> tuple[str, ...]:
     if word in WORDS:
-        return WORDS[word].split()
+        return tuple(WORDS[word].split())
     readings = lazy_pinyin(word, style=Style.TONE3, neutral_tone_with_five=True, errors="ignore")
-    return [reading.replace("ü", "v") for reading in readings]
+    return tuple(reading.replace("ü", "v") for reading in readings)
 
 
 def _sandhi(words: list[str], syllables: list[list[str]]) -> None:
