@@ -20,7 +20,8 @@ import anyio.to_thread
 import structlog
 import uvicorn
 
-from asr import AsrError
+from asr import AsrError, Recognizer
+from asr.factory import load_of
 from asr.vosk_model import BUILTIN_WARNING
 from desk.app import create_desk
 from desk.live import LiveFeed
@@ -34,7 +35,7 @@ from hotline.errors import UsageError
 from hotline.journal import RecordJournal
 from hotline.ports import RecordSeats, RecordTickets
 from hotline.settings import Settings
-from hotline.speech import open_configured_voice, open_recognizer
+from hotline.speech import names_to_hear, open_configured_voice, open_recognizer
 from records import RecordsError
 from records.recording import Recording, repair
 from records.store import Store
@@ -114,11 +115,15 @@ class App:
 
     def metrics(self) -> str:
         """Prometheus text."""
+        load = load_of(self._kit.recognizer)
         gauges = {
             "hotline_calls_active": ("gauge", self.active),
             "hotline_calls_max": ("gauge", self.endpoint.max_calls),
             "hotline_calls_answered_total": ("counter", self.answered),
             "hotline_calls_refused_total": ("counter", self.refused),
+            "hotline_asr_utterances": ("gauge", load.utterances),
+            "hotline_asr_waiting_seconds": ("gauge", round(load.waiting_s, 3)),
+            "hotline_asr_oldest_wait_seconds": ("gauge", round(load.oldest_wait_s, 3)),
         }
         return "".join(f"# TYPE {name} {kind}\n{name} {value}\n" for name, (kind, value) in gauges.items())
 
@@ -178,7 +183,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         live = LiveFeed()
         journal = RecordJournal(store, writer, live, settings.node.name)
         stack.callback(journal.close)
-        recognizer = await _opened(open_recognizer, settings.asr)
+        recognizer = await _opened(_open_recognizer, settings)
         stack.push_async_callback(recognizer.aclose)
         voice = await _opened(open_configured_voice, settings.tts)
         stack.push_async_callback(voice.aclose)
@@ -280,6 +285,10 @@ def _open_records(settings: Settings) -> tuple[Store, Writer]:
     return store, Writer(store)
 
 
+def _open_recognizer(settings: Settings) -> Recognizer:
+    return open_recognizer(settings.asr, names_to_hear(settings.asr, settings.dialog.knowledge))
+
+
 async def _opened(opener: Callable[[Any], Any], section: Any) -> Any:
     try:
         return await anyio.to_thread.run_sync(opener, section)
@@ -355,7 +364,7 @@ def _sip_config(settings: Settings) -> SipConfig:
 def _log_start(app: App, settings: Settings) -> None:
     build = app.endpoint.build
     log.info("started", pjsua2=build.version, max_legs=build.max_legs, max_calls=app.endpoint.max_calls)
-    if settings.asr.model == "builtin":
+    if settings.asr.uses_builtin_model:
         log.warning(BUILTIN_WARNING)
     if settings.sip.trunks:
         log.warning("sip.trunks is read but not used yet: calls are taken from any address")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import socket
+import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from rich.table import Table
 from rich.text import Text
@@ -20,6 +22,7 @@ from asr import AsrError
 from asr.vosk_model import BUILTIN_WARNING
 from hotline.console import out
 from hotline.errors import UsageError
+from hotline.sections import AsrEngine, AsrSettings
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 _LOW_DISK_BYTES = 5 << 30  # about 90 hours of recordings
 _NO_DISK_BYTES = 200 << 20
 _FEW_LEGS = 8
+_CONNECT_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield _rtp_ports(settings)
     yield _desk_port(settings)
     yield _pjsua2()
-    yield _recogniser(settings)
+    yield from _recognisers(settings)
     yield _voice(settings)
     yield _llm(settings)
     yield _knowledge(settings)
@@ -142,20 +146,60 @@ def _pjsua2() -> Finding:
     return Finding("pjsua2", "ok", detail)
 
 
-def _recogniser(settings: Settings) -> Finding:
-    from asr.catalog import resolve_model
-    from asr.vosk_model import load_model
+def _recognisers(settings: Settings) -> Iterator[Finding]:
+    """Every engine of the chain by itself: that a later one is not there must not be found out in a call."""
+    engines = settings.asr.engine
+    for name in engines:
+        found = _servers(settings.asr, name) if name.endswith("-ws") else _recogniser(settings.asr, name)
+        yield found if len(engines) == 1 else replace(found, what=f"recogniser {name}")
+
+
+def _recogniser(asr: AsrSettings, engine: AsrEngine) -> Finding:
+    import anyio
+
+    from hotline import speech
 
     started = time.perf_counter()
     try:
-        model = load_model(resolve_model(settings.asr.model, settings.asr.models_dir))
+        recognizer = speech.open_recognizer(asr.model_copy(update={"engine": (engine,)}))
     except AsrError as error:
         return Finding("recogniser", "fail", str(error), "see left")
     took_s = time.perf_counter() - started
-    detail = f"{settings.asr.engine}, {settings.asr.model}: {model.sample_rate} Hz, loaded in {took_s:.1f} s"
-    if settings.asr.model == "builtin":
+    anyio.run(recognizer.aclose)
+    model = asr.model if engine == "vosk" else asr.funasr_streaming
+    detail = f"{engine}, {model}: loaded in {took_s:.1f} s"
+    if engine == "vosk" and asr.uses_builtin_model:
         return Finding("recogniser", "warn", detail, BUILTIN_WARNING)
     return Finding("recogniser", "ok", detail)
+
+
+def _servers(asr: AsrSettings, engine: AsrEngine) -> Finding:
+    """Whether the servers take a connection; nothing is said to them."""
+    lost = {url: reason for url in asr.servers if (reason := _unreachable(url, asr.server_verify_tls))}
+    detail = f"{engine}: {len(asr.servers) - len(lost)} of {len(asr.servers)} servers take connections"
+    if not lost:
+        return Finding("recogniser", "ok", detail)
+    detail += "".join(f"; {urlsplit(url).hostname}: {reason}" for url, reason in lost.items())
+    state: State = "fail" if len(lost) == len(asr.servers) else "warn"
+    remedy = "start them, or set asr.servers, or asr.server_verify_tls for certificates of your own"
+    return Finding("recogniser", state, detail, remedy)
+
+
+def _unreachable(url: str, verify_tls: bool) -> str:
+    """Why no connection can be had, "" if one can."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "wss"
+    try:
+        where = (parts.hostname or "", parts.port or (443 if secure else 80))
+        with socket.create_connection(where, timeout=_CONNECT_TIMEOUT_S) as connection:
+            if secure:
+                context = ssl.create_default_context()
+                context.check_hostname = verify_tls
+                context.verify_mode = ssl.CERT_REQUIRED if verify_tls else ssl.CERT_NONE
+                context.wrap_socket(connection, server_hostname=parts.hostname).close()
+    except (OSError, ValueError) as error:  # ValueError: a port that is none
+        return getattr(error, "strerror", None) or str(error)
+    return ""
 
 
 def _voice(settings: Settings) -> Finding:

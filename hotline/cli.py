@@ -188,20 +188,24 @@ def transcribe(
     from hotline import speech
     from hotline.settings import load_settings
 
-    settings = load_settings(config).asr
+    settings = load_settings(config)
     recordings = {file: speech.read_wav(file) for file in files}
-    if settings.model == "builtin":
+    if settings.asr.uses_builtin_model:
         err.print(f"note: {BUILTIN_WARNING}")
-    recognizer = speech.open_recognizer(settings)
+    hotwords = speech.names_to_hear(settings.asr, settings.dialog.knowledge)
+    recognizer = speech.open_recognizer(settings.asr, hotwords)
 
     async def run() -> None:
-        for file, pcm in recordings.items():
-            final = await speech.transcribe(recognizer, pcm)
-            if as_json:
-                out.print(json.dumps({"file": str(file), **dataclasses.asdict(final)}, ensure_ascii=False))
-            else:
-                out.print(f"{file}: {final.text}" if len(files) > 1 else final.text)
-        await recognizer.aclose()
+        try:
+            for file, pcm in recordings.items():
+                final = await speech.transcribe(recognizer, pcm)
+                if as_json:
+                    found = {"file": str(file), **dataclasses.asdict(final)}
+                    out.print(json.dumps(found, ensure_ascii=False))
+                else:
+                    out.print(f"{file}: {final.text}" if len(files) > 1 else final.text)
+        finally:
+            await recognizer.aclose()
 
     anyio.run(run)
 

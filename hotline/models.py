@@ -20,7 +20,7 @@ from rich.table import Table
 
 from asr import ModelError
 from asr.catalog import KNOWN, KnownModel
-from asr.vosk_model import check_model
+from asr.vosk_model import BUILTIN, check_model
 from hotline.console import err, out
 from hotline.errors import HotlineError, UsageError
 from hotline.sections import AsrSettings
@@ -218,12 +218,27 @@ def get_with_progress(name: str, models_dir: Path) -> Path:
 def print_models(settings: AsrSettings) -> None:
     """List the known models, which of them are here, and which one is set."""
     table = Table("", "model", "size", "here", "about", box=None, pad_edge=False)
-    rows = [("builtin", "8 MB", "yes", "in the program; synthetic voices only, useless for people")]
+    size_mb = sum(file.stat().st_size for file in BUILTIN.rglob("*") if file.is_file()) / 1e6
+    about = "in the program; synthetic voices only, useless for people"
+    rows = [("builtin", f"{size_mb:.0f} MB", "yes", about)]
     for model in KNOWN.values():
         here = "yes" if (settings.models_dir / model.name).is_dir() else "no"
         rows.append((model.name, model.size_text, here, model.about))
     for name, size, here, about in rows:
-        table.add_row("*" if name == settings.model else "", name, size, here, about)
-    if settings.model not in {row[0] for row in rows}:
-        table.add_row("*", settings.model, "", "", "set in asr.model")
+        chosen = "vosk" in settings.engine and name == settings.model
+        table.add_row("*" if chosen else "", name, size, here, about)
+    for folder, key in _folders(settings).items():
+        table.add_row("*", folder, "", "yes" if Path(folder).expanduser().is_dir() else "no", f"set in {key}")
     out.print(table)
+
+
+def _folders(settings: AsrSettings) -> dict[str, str]:
+    """The models in use that nobody offers here, with the keys that name them."""
+    folders = {}
+    if "vosk" in settings.engine and settings.model not in {"builtin", *KNOWN}:
+        folders[settings.model] = "asr.model"
+    if {"funasr", "funasr-onnx"} & set(settings.engine):
+        for key in ("funasr_streaming", "funasr_offline", "funasr_punctuation"):
+            if folder := getattr(settings, key):
+                folders[folder] = f"asr.{key}"
+    return folders

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from sip_config import Section
 
-AsrEngine = Literal["vosk"]
+AsrEngine = Literal["vosk", "vosk-ws", "funasr", "funasr-onnx", "funasr-ws"]
 TtsEngine = Literal["auto", "edge", "espeak", "piper"]
 
 
@@ -37,17 +38,50 @@ class RecordsSettings(Section):
     dir: Path = Path("data/recordings")
 
 
-class AsrSettings(Section):
-    """The section [asr]: speech recognition."""
-
-    engine: AsrEngine = "vosk"
-    model: str = Field(default="builtin", min_length=1)
-    workers: int = Field(default=0, ge=0, le=256)  # 0: one per core
-    models_dir: Path = Path("data/models")
-
-
 def _chain(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
+
+
+def _websocket_url(value: str) -> str:
+    if not re.fullmatch(r"wss?://[^/\s]+\S*", value):
+        raise ValueError("write an address such as ws://10.1.2.3:10095, or wss:// with TLS")
+    return value
+
+
+class AsrSettings(Section):
+    """The section [asr]: speech recognition; several engines are a chain, the next takes over in mid-call."""
+
+    engine: Annotated[tuple[AsrEngine, ...], BeforeValidator(_chain), Field(min_length=1)] = ("vosk",)
+    model: str = Field(default="builtin", min_length=1)  # Vosk's
+    workers: int = Field(default=0, ge=0, le=256)  # 0: one per core
+    models_dir: Path = Path("data/models")
+    funasr_streaming: str = ""
+    funasr_offline: str = ""
+    funasr_punctuation: str = ""
+    servers: tuple[Annotated[str, AfterValidator(_websocket_url)], ...] = ()
+    server_mode: Literal["2pass", "online", "offline"] = "2pass"
+    server_reuse: bool = False
+    server_verify_tls: bool = True
+    itn: bool = True
+    hotwords: bool = True
+
+    @property
+    def uses_builtin_model(self) -> bool:
+        """Whether a caller may be heard by the model that knows synthetic voices only."""
+        return "vosk" in self.engine and self.model == "builtin"
+
+    @model_validator(mode="after")
+    def _whole(self) -> AsrSettings:
+        for name in self.engine:
+            if self.engine.count(name) > 1:
+                raise ValueError(f"engine names {name} twice")
+            if name.endswith("-ws") and not self.servers:
+                raise ValueError(f"engine {name} needs servers, a list such as ['ws://10.1.2.3:10095']")
+            if name in ("funasr", "funasr-onnx") and not self.funasr_streaming:
+                raise ValueError(f"engine {name} needs funasr_streaming, the folder of its streaming model")
+        if {"vosk-ws", "funasr-ws"} <= set(self.engine):
+            raise ValueError("servers are of one kind: engine can name vosk-ws or funasr-ws, not both")
+        return self
 
 
 class TtsSettings(Section):

@@ -10,6 +10,7 @@ import difflib
 import importlib
 import json
 import os
+import re
 import sys
 import typing
 from collections.abc import Iterator, Mapping
@@ -147,6 +148,12 @@ def _refuse_secrets(given: Mapping[str, Any], file: str) -> None:
             f"{file}: records.url holds a password, which does not belong in this file;"
             " name a file that holds the URL in records.url_file, or set HOTLINE_RECORDS__URL"
         )
+    servers = given.get("asr", {}).get("servers") if isinstance(given.get("asr"), dict) else None
+    if isinstance(servers, list) and any(isinstance(url, str) and urlsplit(url).password for url in servers):
+        raise SettingsError(
+            f"{file}: asr.servers holds a password, which does not belong in this file;"
+            " set HOTLINE_ASR__SERVERS"
+        )
 
 
 def _secrets_in(model: type[BaseModel], given: Mapping[str, Any], prefix: str) -> Iterator[str]:
@@ -221,7 +228,7 @@ def _is_secret(loc: list[str]) -> bool:
 
 
 def _short(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = re.sub(r":[^:@/]*@", ":***@", json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
-import contextlib
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soxr
+import yaml
 
-from asr import Transcript
-from asr.catalog import resolve_model
-from asr.vosk_engine import VoskRecognizer
+import dialog
+from asr import Recognizer, Transcript
+from asr.factory import TAKE_HOTWORDS, Folders, Servers
+from asr.factory import open_recognizer as open_engines
 from hotline.errors import UsageError
 from hotline.sections import AsrSettings, TtsSettings
 from tts import Voice
+from voice.streams import closing
 
 if TYPE_CHECKING:
     from tts.fallback import FallbackVoice
 
 SAMPLE_RATE = 8000  # Hz: recognisers hear what a telephone carries
+GAZETTEER = Path(dialog.__file__).parent / "gazetteer.yaml"
 
 
-def open_recognizer(settings: AsrSettings) -> VoskRecognizer:
-    """The configured recogniser; blocks while its model loads. Raises ModelError."""
-    path = resolve_model(settings.model, settings.models_dir)
-    return VoskRecognizer(path, sample_rate=SAMPLE_RATE, workers=settings.workers)
+def open_recognizer(settings: AsrSettings, hotwords: Sequence[str] = ()) -> Recognizer:
+    """The configured recogniser; blocks while its models load. Raises ModelError."""
+    return open_engines(
+        settings.engine,
+        model=settings.model,
+        models_dir=settings.models_dir,
+        workers=settings.workers,
+        funasr=Folders(
+            _folder(settings.funasr_streaming),
+            _folder(settings.funasr_offline),
+            _folder(settings.funasr_punctuation),
+        ),
+        servers=Servers(
+            settings.servers, settings.server_mode, settings.server_reuse, settings.server_verify_tls
+        ),
+        hotwords=hotwords,
+    )
+
+
+def names_to_hear(settings: AsrSettings, knowledge: str) -> tuple[str, ...]:
+    """Hotwords: the city's places, and what the knowledge base (dialog.knowledge) is about.
+
+    Empty where the settings want none, or no engine takes any. Raises UsageError.
+    """
+    if not settings.hotwords or not set(settings.engine) & set(TAKE_HOTWORDS):
+        return ()
+    from hotline.check import load_knowledge
+
+    names = _places()
+    for passage in load_knowledge(knowledge):
+        names += [passage.topic, passage.department]
+    return tuple(dict.fromkeys(name for name in names if len(name) > 1))
 
 
 def open_configured_voice(settings: TtsSettings) -> FallbackVoice:
@@ -38,7 +70,7 @@ def open_configured_voice(settings: TtsSettings) -> FallbackVoice:
         settings.engine,
         voice="" if settings.voice == "auto" else settings.voice,
         cache_dir=settings.cache_dir,
-        piper_model=Path(settings.piper_model).expanduser() if settings.piper_model else None,
+        piper_model=_folder(settings.piper_model),
     )
 
 
@@ -73,14 +105,14 @@ def write_wav(path: Path, pcm: bytes, sample_rate: int) -> None:
         raise UsageError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-async def transcribe(recognizer: VoskRecognizer, pcm: bytes) -> Transcript:
+async def transcribe(recognizer: Recognizer, pcm: bytes) -> Transcript:
     """The final result for a whole recording (mono s16le at the recogniser's rate)."""
 
     async def audio() -> AsyncIterator[bytes]:
         yield pcm
 
     final = Transcript("", final=True)
-    async with contextlib.aclosing(recognizer.transcribe(audio())) as heard:
+    async with closing(recognizer.transcribe(audio())) as heard:
         async for item in heard:
             final = item
     return final
@@ -89,6 +121,16 @@ async def transcribe(recognizer: VoskRecognizer, pcm: bytes) -> Transcript:
 async def synthesise(voice: Voice, text: str) -> bytes:
     """The audio of a whole text (mono s16le at the voice's rate)."""
     return b"".join([chunk async for chunk in voice.speak(text)])
+
+
+def _folder(name: str) -> Path | None:
+    return Path(name).expanduser() if name else None
+
+
+def _places() -> list[str]:
+    """Every name in the gazetteer: districts, streets, communities, landmarks."""
+    districts = yaml.safe_load(GAZETTEER.read_text(encoding="utf-8"))["districts"]
+    return [name for district, kinds in districts.items() for name in (district, *chain(*kinds.values()))]
 
 
 def _samples(raw: bytes, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

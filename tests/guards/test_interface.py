@@ -90,7 +90,7 @@ def _plain(value: object) -> object:
     if isinstance(value, PortRange | Path):
         return str(value)
     if isinstance(value, tuple):
-        return value[0] if value == ("auto",) else list(value)
+        return value[0] if value in (("auto",), ("vosk",)) else list(value)
     return value
 
 

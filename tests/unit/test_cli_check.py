@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable
@@ -38,6 +39,10 @@ def settings() -> Callable[..., Settings]:
 
 
 Make = Callable[..., Settings]
+
+
+def recogniser(settings: Settings) -> Finding:
+    return next(check._recognisers(settings))
 
 
 def test_everything_is_looked_at_once_a_line(settings: Make, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,8 +104,11 @@ def test_a_taken_desk_port(settings: Make) -> None:
 @pytest.mark.parametrize(
     ("text", "look", "said"),
     [
-        ("[asr]\nmodel='vosk-small-cn'", check._recogniser, "hotline models get"),
-        ("[asr]\nmodel='/nowhere'", check._recogniser, "no such model folder"),
+        ("[asr]\nmodel='vosk-small-cn'", recogniser, "hotline models get"),
+        ("[asr]\nmodel='/nowhere'", recogniser, "no such model folder"),
+        ("[asr]\nengine='funasr-onnx'\nfunasr_streaming='/nowhere'", recogniser, "funasr-onnx|/nowhere"),
+        ("[asr]\nengine='funasr-ws'\nservers=['ws://127.0.0.1:1']", recogniser, "0 of 1 servers"),
+        ("[asr]\nengine='vosk-ws'\nservers=['ws://127.0.0.1:99999']", recogniser, "0 of 1 servers"),
         ("[tts]\nengine='piper'", check._voice, "piper"),
         ("[tts]\nvoice='no-such-variant'", check._voice, "no-such-variant"),
         ("[dialog]\nknowledge='nowhere'", check._knowledge, "nowhere"),
@@ -113,8 +121,28 @@ def test_what_is_missing_fails_with_a_remedy(
 ) -> None:
     found = look(settings(text))
     assert found.state == "fail"
-    assert said in found.detail
+    assert re.search(said, found.detail)
     assert found.remedy
+
+
+def test_every_engine_of_a_chain_has_a_line(settings: Make) -> None:
+    text = "[asr]\nengine=['funasr-ws','vosk']\nservers=['ws://127.0.0.1:1']"
+    lines = [(found.what, found.state) for found in check._recognisers(settings(text))]
+    assert lines == [("recogniser funasr-ws", "fail"), ("recogniser vosk", "warn")]
+
+
+def test_servers_are_asked_for_a_connection_and_no_more(settings: Make) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        one = f"[asr]\nengine='vosk-ws'\nservers=['ws://127.0.0.1:{port}']"
+        two = f"[asr]\nengine='vosk-ws'\nservers=['ws://127.0.0.1:{port}', 'ws://127.0.0.1:1']"
+        assert recogniser(settings(one)).state == "ok"
+        found = recogniser(settings(two))
+        taken, _ = server.accept()
+        with taken:
+            assert taken.recv(100) == b""
+    assert found.state == "warn"
+    assert "1 of 2 servers take connections; 127.0.0.1: Connection refused" in found.detail
 
 
 @pytest.mark.parametrize(("free", "state"), [(100 << 20, "fail"), (1 << 30, "warn"), (50 << 30, "ok")])

@@ -49,7 +49,7 @@ def test_defaults_are_those_of_the_contract() -> None:
     assert (settings.desk.host, settings.desk.port) == ("127.0.0.1", 8012)
     assert settings.records.url == "sqlite:///data/hotline.db"
     assert settings.records.dir == Path("data/recordings")
-    assert (settings.asr.engine, settings.asr.model) == ("vosk", "builtin")
+    assert (settings.asr.engine, settings.asr.model) == (("vosk",), "builtin")
     assert settings.tts.engine == ("auto",)
     assert (settings.limits.max_calls, settings.limits.drain_s, settings.limits.max_call_s) == (0, 30, 1800)
     assert settings.node.name
@@ -101,9 +101,13 @@ def test_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_list_in_the_environment(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOTLINE_SIP__TRANSPORTS", value)
     monkeypatch.setenv("HOTLINE_TTS__ENGINE", "edge, espeak")
+    monkeypatch.setenv("HOTLINE_ASR__ENGINE", "funasr-ws, vosk")
+    monkeypatch.setenv("HOTLINE_ASR__SERVERS", "ws://a:1, wss://me:hush@b:2")
     settings = load("")
     assert settings.sip.transports == ("udp",)
     assert settings.tts.engine == ("edge", "espeak")
+    assert settings.asr.engine == ("funasr-ws", "vosk")
+    assert settings.asr.servers == ("ws://a:1", "wss://me:hush@b:2")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +124,17 @@ def test_a_list_in_the_environment(value: str, monkeypatch: pytest.MonkeyPatch) 
         ("[sip]\nrtp_ports = '9-3'", ["sip.rtp_ports", '"9-3"', "lower one first"]),
         ("[sip]\nrtp_ports = 'a'", ["sip.rtp_ports", '"16384-18383"']),
         ("[asr]\nengine = 'whisper'", ["asr.engine", '"whisper"', "'vosk'"]),
+        ("[asr]\nengine = []", ["asr.engine", "at least 1"]),
+        ("[asr]\nengine = ['vosk', 'vosk']", ["asr:", "vosk twice"]),
+        ("[asr]\nengine = ['funasr-ws', 'vosk']", ["asr:", "funasr-ws needs servers"]),
+        ("[asr]\nengine = 'vosk-ws'", ["asr:", "vosk-ws needs servers"]),
+        ("[asr]\nengine = 'funasr'", ["asr:", "funasr needs funasr_streaming"]),
+        ("[asr]\nengine = ['vosk', 'funasr-onnx']", ["asr:", "funasr-onnx needs funasr_streaming"]),
+        ("[asr]\nengine = ['vosk-ws', 'funasr-ws']\nservers = ['ws://a']", ["asr:", "not both"]),
+        ("[asr]\nservers = ['http://a:1']", ["asr.servers.0", '"http://a:1"', "ws://"]),
+        ("[asr]\nservers = 'ws://a:1'", ["asr.servers", "a list"]),
+        ("[asr]\nserver_mode = 'both'", ["asr.server_mode", '"both"', "'2pass'"]),
+        ("[asr]\nserver_verify_tls = 'perhaps'", ["asr.server_verify_tls", '"perhaps"', "boolean"]),
         ("[tts]\nengine = ['edge', 'x']", ["tts.engine", '"x"', "'espeak'"]),
         ("[records]\nurl = 'mysql://a/b'", ["records.url", "sqlite:///FILE"]),
         ("[dialog]\ntransfer_below = 2", ["dialog.transfer_below", "2", "less than or equal to 1"]),
@@ -156,6 +171,7 @@ def test_a_missing_file_is_named() -> None:
         ("HOTLINE_SIP", "{}", ["HOTLINE_SIP"]),
         ("HOTLINE_SIP__PORT", "1x", ["HOTLINE_SIP__PORT", "sip.port", '"1x"']),
         ("HOTLINE_SIP__TRANSPORTS", "[udp", ["HOTLINE_SIP__TRANSPORTS", '"[udp"', "list"]),
+        ("HOTLINE_ASR__SERVERS", "http://me:hush@a", ["HOTLINE_ASR__SERVERS", '"http://me:***@a"']),
     ],
 )
 def test_a_wrong_variable_is_named(
@@ -173,6 +189,8 @@ def test_a_wrong_variable_is_named(
         ("[desk]\napi_token = 'hush'", "desk.api_token_file"),
         ("[[sip.trunks]]\nname='a'\nuri='sip:b'\npassword='hush'", "sip.trunks.0.password_file"),
         ("[records]\nurl = 'postgresql://me:hush@db/hotline'", "records.url_file"),
+        ("[asr]\nservers = ['ws://a', 'wss://me:hush@b:1']", "HOTLINE_ASR__SERVERS"),
+        ("[asr]\nservers = ['http://me:hush@b:1']", "HOTLINE_ASR__SERVERS"),
     ],
 )
 def test_a_secret_in_the_file_is_refused_and_not_repeated(text: str, remedy: str) -> None:
