@@ -27,7 +27,8 @@ import numpy as np
 import soxr
 
 from asr import Transcript, Word
-from asr.servers import UNRATED_CONFIDENCE, Fleet, Link, parse_reply
+from asr.server import Link, parse_reply
+from asr.servers import UNRATED_CONFIDENCE, Fleet
 from asr.vosk_engine import join_words
 
 Mode: TypeAlias = Literal["2pass", "online", "offline"]

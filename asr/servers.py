@@ -1,120 +1,32 @@
-"""Recognition servers behind WebSockets: which one is asked, connections, and starting again elsewhere.
+"""Several recognition servers: which one is asked, kept connections, and starting again at another one.
 
 A protocol is an `Exchange`: what to send for one utterance and what the replies come to, without any I/O.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
 import math
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import anyio
 import anyio.lowlevel
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
-from websockets.protocol import State
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.typing import Subprotocol
-from websockets.uri import parse_uri
 
 from asr import EngineFailed, ModelError, Transcript
 from asr.kept_audio import KeptAudio, Partials, Tell, recognise_apart
+from asr.server import NETWORK_ERRORS, TIMEOUTS, Link, Server
 
-BACK_OFF_S = 1.0  # a server that failed is asked last for this long, doubled with each further failure
-BACK_OFF_MAX_S = 60.0
 UNRATED_CONFIDENCE = 0.75  # for words that come without one: clear enough to act on, not certain
-_HEALTH_TIMEOUT_S = 0.5
 _CLOSE_TIMEOUT_S = 0.3
 _KEEPALIVE_S = 5.0
-_TIMEOUTS = (TimeoutError, asyncio.TimeoutError)  # one and the same from Python 3.11 on
-_NETWORK_ERRORS = (OSError, WebSocketException, *_TIMEOUTS)
 _log = logging.getLogger(__name__)
 _wire_log = logging.getLogger(f"{__name__}.wire")
 _wire_log.setLevel(logging.INFO)  # at DEBUG the package would write callers' words into the log
-
-
-class Server:
-    """One server and how it has fared."""
-
-    def __init__(self, url: str, subject: str) -> None:
-        """Raises ModelError when `url` is not a WebSocket's."""
-        try:
-            parsed = parse_uri(url)
-        except (InvalidURI, ValueError) as error:
-            raise ModelError(
-                f"a {subject} is reached by ws://HOST:PORT or wss://HOST:PORT, not {url!r}"
-            ) from error
-        self.url = url
-        self.secure = parsed.secure
-        self.label = f"{subject} {parsed.host}:{parsed.port}"  # without the path, which may hold a secret
-        self.keeps_connections = True  # until it shows otherwise
-        self.utterances = 0  # at this moment
-        self.last_asked = 0
-        self.idle: list[Link] = []
-        self._failures = 0
-        self._left_alone_until = 0.0
-
-    def rank(self, now: float) -> tuple[float, int, int]:
-        """The lowest is asked first: not failed of late, least busy, longest not asked."""
-        failed_until = self._left_alone_until if now < self._left_alone_until else 0.0
-        return failed_until, self.utterances, self.last_asked
-
-    def failed(self, error: EngineFailed) -> None:
-        """Ask it last for a while; failures of several utterances within that while count as one."""
-        now = anyio.current_time()
-        if now < self._left_alone_until:
-            return
-        pause_s = min(BACK_OFF_MAX_S, BACK_OFF_S * 2.0 ** min(self._failures, 10))
-        self._failures += 1
-        self._left_alone_until = now + pause_s
-        _log.warning("%s; left alone for %g s", error, pause_s)
-
-    def worked(self) -> None:
-        """Forget that it ever failed."""
-        if self._failures:
-            _log.info("%s works again", self.label)
-        self._failures, self._left_alone_until = 0, 0.0
-
-
-class Link:
-    """A connection to a server; it carries one utterance at a time."""
-
-    def __init__(self, server: Server, connection: ClientConnection) -> None:
-        self.server = server
-        self.connection = connection
-        self.utterances = 0  # it has carried to their end
-        self.audio_s = 0.0  # of all these
-        response = connection.response
-        self.software = response.headers.get("Server", "") if response else ""
-
-    @property
-    def is_lost(self) -> bool:
-        return self.connection.state is not State.OPEN
-
-    def failure(self, what: str) -> EngineFailed:
-        return EngineFailed(f"{self.server.label}: {what}", retryable=True)
-
-    async def is_healthy(self) -> bool:
-        """Whether it answers, and has nothing to say that nobody asked for."""
-        try:
-            with anyio.fail_after(_HEALTH_TIMEOUT_S):
-                await (await self.connection.ping())
-            with anyio.move_on_after(0) as nothing_came:
-                await self.connection.recv()
-        except _NETWORK_ERRORS:
-            return False
-        return nothing_came.cancelled_caught
-
-    async def close(self) -> None:
-        try:
-            with anyio.CancelScope(shield=True):
-                await self.connection.close()
-        finally:
-            self.connection.transport.abort()  # in case the closing itself was interrupted
 
 
 class Exchange(Protocol):
@@ -283,7 +195,7 @@ class Fleet:
                 ping_timeout=_KEEPALIVE_S,
                 logger=_wire_log,
             )
-        except _NETWORK_ERRORS as error:
+        except NETWORK_ERRORS as error:
             reason = self._reason(error)
             raise EngineFailed(f"{server.label}: {reason}", retryable=True) from error
         link = Link(server, connection)
@@ -298,7 +210,7 @@ class Fleet:
         await link.close()
 
     def _reason(self, error: Exception) -> str:
-        if isinstance(error, _TIMEOUTS):
+        if isinstance(error, TIMEOUTS):
             return f"no connection within {self._connect_timeout_s:g} s"
         if isinstance(error, InvalidStatus):
             return f"refused with HTTP {error.response.status_code}"
@@ -352,9 +264,9 @@ class _Conversation:
             try:
                 with anyio.fail_after(self._send_timeout_s):
                     await self._link.connection.send(message)
-            except _TIMEOUTS as error:
+            except TIMEOUTS as error:
                 raise self._link.failure(f"took nothing for {self._send_timeout_s:g} s") from error
-            except _NETWORK_ERRORS as error:
+            except NETWORK_ERRORS as error:
                 raise self._link.failure("the connection was lost") from error
             self._expect_reply(from_now=False)
             await anyio.lowlevel.checkpoint()  # a minute of audio sent again must not hold up other calls
@@ -367,9 +279,9 @@ class _Conversation:
                     if not self._exchange.done:
                         self._partials.show(self._exchange.text())
                         self._expect_reply(from_now=True)
-        except _NETWORK_ERRORS as error:
-            if not self._exchange.may_be_done:
-                self._error = self._error or self._link.failure("the connection was lost")
+        except NETWORK_ERRORS as error:
+            if self._error is None and not self._exchange.may_be_done:
+                self._error = self._link.failure("the connection was lost")
                 self._error.__cause__ = error
         except Exception as error:  # raised by run()
             self._error = self._error or error
@@ -379,17 +291,6 @@ class _Conversation:
         patience_s = self._exchange.patience_s()
         if from_now or math.isinf(patience_s) or math.isinf(self._listening.deadline):
             self._listening.deadline = anyio.current_time() + patience_s
-
-
-def parse_reply(link: Link, reply: str | bytes) -> dict[str, Any]:
-    """A reply as a JSON object. Raises EngineFailed, without the reply: it may hold a caller's words."""
-    try:
-        message = json.loads(reply) if isinstance(reply, str) else None
-    except (ValueError, RecursionError):
-        message = None
-    if not isinstance(message, dict):
-        raise link.failure("its reply is not a JSON object; is it another kind of server?")
-    return message
 
 
 def _tls(verify: bool) -> ssl.SSLContext:

@@ -13,7 +13,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 from asr import Transcript, Word
-from asr.servers import UNRATED_CONFIDENCE, Fleet, Link, parse_reply
+from asr.server import Link, parse_reply
+from asr.servers import UNRATED_CONFIDENCE, Fleet
 from asr.vosk_engine import join_words
 
 CHUNK_S = 0.1  # of audio in a message
@@ -36,9 +37,8 @@ class VoskServerRecognizer:
     ) -> None:
         """For audio at `sample_rate` Hz; `servers` are ws:// or wss:// addresses, else ModelError is raised.
 
-        With `reuse`, connections are kept from one utterance to the next where the server can do that; its
-        decoder is kept with it, so that a model with i-vectors brings one caller's voice to the next one.
-        Each message must be answered within `reply_timeout_s`.
+        With `reuse`, connections are kept from one utterance to the next where the server can do that. Each
+        message must be answered within `reply_timeout_s`.
         """
         self.sample_rate = sample_rate
         self._reply_timeout_s = reply_timeout_s

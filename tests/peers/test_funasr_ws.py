@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import time
@@ -21,23 +22,24 @@ from asr.vosk_model import BUILTIN
 from tests.peers.funasr_server import Fault, Flavour, FunasrServer
 from tests.peers.test_vosk_ws import real
 from tests.peers.vosk_server import Decoder, ScriptedDecoder
+from tests.unit import test_asr_contract as contract
 from tests.unit.espeak import synthesise
-
-# The house's contract, run on the `recognizer` of this module.
-from tests.unit.test_asr_contract import (  # noqa: F401
-    SENTENCES,
-    test_a_pause_in_the_middle_cuts_nothing,
-    test_an_error_of_the_audio_source_comes_through,
-    test_chunk_size_does_not_matter,
-    test_closing_early_leaves_the_engine_usable,
-    test_eight_at_once_are_kept_apart,
-    test_noise_does_no_harm,
-    test_nothing_said_is_an_empty_final,
-    test_partials_grow_and_one_final_comes_last,
-    test_word_times_run_through_the_utterance,
-)
+from tests.unit.test_asr_contract import SENTENCES
 
 pytestmark = [pytest.mark.peers, pytest.mark.anyio]
+
+# The house's contract runs on the `recognizer` of this module, but for what counts tasks and
+# memory, where the servers' own would count too, and what asks for real confidences.
+NOT_HERE = ("cancelling", "five_hundred", "decoding_never", "text_is_right")
+globals().update(
+    {
+        name: test
+        for name, test in vars(contract).items()
+        if name.startswith("test_")
+        and "recognizer" in inspect.signature(test).parameters
+        and not any(part in name for part in NOT_HERE)
+    }
+)
 
 WORDS = "我想咨询出生证明"
 AUDIO = bytes(2 * 8000 * 2)
@@ -51,7 +53,7 @@ def scripted(rate: float) -> Decoder:
 @pytest.fixture(params=[("cpp", False), ("cpp", True), ("python", True)], ids=["cpp", "cpp-reused", "python"])
 async def recognizer(request: pytest.FixtureRequest) -> AsyncIterator[Recognizer]:
     flavour, reuse = request.param
-    if flavour == "python" and ("word_times" in request.node.name or "a_pause" in request.node.name):
+    if flavour == "python" and any(part in request.node.name for part in ("times", "pause", "minute")):
         pytest.skip("the Python server counts times from the beginning of a segment")
     async with FunasrServer(decoder=real, flavour=flavour) as server:
         engine = FunasrServerRecognizer([server.url], reuse=reuse)
@@ -189,6 +191,33 @@ async def test_nobody_waits_who_need_not(flavour: Flavour, at_least_s: float) ->
         began = anyio.current_time()
         await hear(over(server, reply_timeout_s=30.0))
         assert at_least_s <= anyio.current_time() - began < at_least_s + 5
+
+
+async def test_a_word_too_short_for_a_guess_is_not_waited_for_either() -> None:
+    """No reply has shown yet that this server's is_final means nothing."""
+
+    def decoder(rate: float) -> Decoder:
+        return ScriptedDecoder([("是", 9.0)], rate)
+
+    async with FunasrServer(decoder=decoder, flavour="python-2024") as server:
+        with anyio.fail_after(5):
+            assert (await hear(over(server, reply_timeout_s=30.0)))[-1].text == "是"
+
+
+async def test_what_was_seen_while_the_caller_spoke_tells_the_old_server_behind_a_proxy() -> None:
+    shown = anyio.Event()
+
+    async def speech() -> AsyncIterator[bytes]:
+        yield AUDIO
+        await shown.wait()
+
+    async with FunasrServer(decoder=scripted, flavour="python-2024", hide_software=True) as server:
+        with anyio.fail_after(5):
+            heard = []
+            async for item in over(server, reply_timeout_s=30.0).transcribe(speech()):
+                heard.append(item)
+                shown.set()
+    assert heard[-1] == Transcript(WORDS, True, 0.75)
 
 
 @pytest.mark.parametrize("flavour", ["cpp", "python"])

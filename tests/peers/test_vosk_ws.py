@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import logging
+import shutil
+import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -18,22 +21,22 @@ from asr.vosk_model import BUILTIN, load_model
 from asr.vosk_ws import VoskServerRecognizer
 from hotline.speech import read_wav
 from tests.peers.vosk_server import Decoder, Fault, Flavour, ScriptedDecoder, VoskServer
-
-# The house's contract, run on the `recognizer` of this module.
-from tests.unit.test_asr_contract import (  # noqa: F401
-    test_a_pause_in_the_middle_cuts_nothing,
-    test_an_error_of_the_audio_source_comes_through,
-    test_chunk_size_does_not_matter,
-    test_closing_early_leaves_the_engine_usable,
-    test_eight_at_once_are_kept_apart,
-    test_noise_does_no_harm,
-    test_nothing_said_is_an_empty_final,
-    test_partials_grow_and_one_final_comes_last,
-    test_text_is_right,
-    test_word_times_run_through_the_utterance,
-)
+from tests.unit import test_asr_contract as contract
 
 pytestmark = [pytest.mark.peers, pytest.mark.anyio]
+
+# The house's contract runs on the `recognizer` of this module, but for what counts tasks and
+# memory, where the servers' own would count too.
+NOT_HERE = ("cancelling", "five_hundred", "decoding_never")
+globals().update(
+    {
+        name: test
+        for name, test in vars(contract).items()
+        if name.startswith("test_")
+        and "recognizer" in inspect.signature(test).parameters
+        and not any(part in name for part in NOT_HERE)
+    }
+)
 
 SPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "speech"
 WORDS = "我想咨询出生证明"
@@ -74,6 +77,10 @@ def over(*servers: VoskServer, reuse: bool = False, reply_timeout_s: float = 0.5
         connect_timeout_s=0.3,
         reply_timeout_s=reply_timeout_s,
     )
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -232,6 +239,46 @@ async def test_servers_that_are_not_there_are_named() -> None:
     assert raised.value.retryable
 
 
+@pytest.mark.parametrize("reuse", [False, True])
+async def test_hundreds_of_utterances_leave_no_task_and_no_socket_behind(reuse: bool) -> None:
+    async with VoskServer(decoder=scripted) as server:
+        engine = over(server, reuse=reuse, reply_timeout_s=10.0)
+        tasks, sockets = len(anyio.get_running_tasks()), open_files()
+
+        async def one(number: int) -> None:
+            async with contextlib.aclosing(engine.transcribe(frames(AUDIO, 3200))) as heard:
+                async for _ in heard:
+                    if number == 3:
+                        break  # somebody hangs up
+
+        for _ in range(20):
+            async with anyio.create_task_group() as group:
+                for number in range(10):
+                    group.start_soon(one, number)
+        await engine.aclose()
+        await until(lambda: server.open == 0 and len(anyio.get_running_tasks()) == tasks)
+        await until(lambda: open_files() <= sockets)
+    assert len(server.connections) <= (10 + 20 if reuse else 200)
+
+
+@pytest.mark.parametrize(("verify", "message"), [(False, None), (True, "its certificate is not trusted")])
+async def test_a_certificate_is_checked_or_not(tmp_path: Path, verify: bool, message: str | None) -> None:
+    if not shutil.which("openssl"):
+        pytest.skip("openssl, which makes the certificate, is not installed")
+    certificate = tmp_path / "server.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=asr.example"
+    await anyio.run_process([*command.split(), "-keyout", str(certificate), "-out", str(tmp_path / "c.pem")])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "c.pem", certificate)
+    async with VoskServer(decoder=scripted, tls=context) as server:
+        engine = VoskServerRecognizer([server.url], verify_tls=verify)
+        if message is None:
+            assert (await hear(engine))[-1].text == WORDS
+        else:
+            with pytest.raises(EngineFailed, match=message):
+                await hear(engine)
+
+
 async def test_calls_are_spread_over_the_servers() -> None:
     async with VoskServer(decoder=scripted) as one, VoskServer(decoder=scripted) as other:
         engine = over(one, other)
@@ -255,6 +302,7 @@ async def test_hanging_up_closes_the_connection_at_once() -> None:
             async for _ in heard:
                 break
         await until(lambda: server.open == 0 and len(anyio.get_running_tasks()) == tasks)
+    assert server.connections[0].close_code == 1000, "the server was told"
 
 
 async def test_closing_ends_a_running_transcription_and_kept_connections() -> None:

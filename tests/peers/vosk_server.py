@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -100,6 +101,7 @@ class Received:
     texts: list[str] = field(default_factory=list)
     audio: bytearray = field(default_factory=bytearray)
     finals: int = 0
+    close_code: int | None = None
 
 
 class VoskServer:
@@ -110,10 +112,12 @@ class VoskServer:
         *faults: Fault,
         decoder: Callable[[float], Decoder],
         flavour: Flavour = "python",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._faults = deque(faults)
         self._decoder = decoder
         self._flavour = flavour
+        self._tls = tls
         self.connections: list[Received] = []
         self.open = 0
         self.url = ""
@@ -127,9 +131,10 @@ class VoskServer:
             process_request=self._handshake,
             server_header=HEADERS[self._flavour],
             close_timeout=0.2,
+            ssl=self._tls,
         )
         host, port = self._server.sockets[0].getsockname()[:2]
-        self.url = f"ws://{host}:{port}"
+        self.url = f"{'wss' if self._tls else 'ws'}://{host}:{port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -148,11 +153,13 @@ class VoskServer:
 
     async def _serve(self, socket: ServerConnection) -> None:
         self.open += 1
+        received = self.connections[-1]
         try:
-            await self._session(socket, self.connections[-1])
+            await self._session(socket, received)
         except ConnectionClosed:
             return
         finally:
+            received.close_code = socket.close_code
             self.open -= 1
 
     async def _session(self, socket: ServerConnection, received: Received) -> None:

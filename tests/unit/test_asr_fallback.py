@@ -15,7 +15,7 @@ import pytest
 from asr import AsrError, EngineFailed, ModelError, Recognizer, Transcript
 from asr.fallback import FallbackRecognizer
 from asr.kept_audio import KeptAudio
-from asr.servers import BACK_OFF_MAX_S, Server
+from asr.server import BACK_OFF_MAX_S, Server
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
@@ -326,7 +326,7 @@ def test_a_failing_server_is_left_alone_ever_longer(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr("asr.servers.anyio.current_time", clock)
+    monkeypatch.setattr("asr.server.anyio.current_time", clock)
     server, other = Server("ws://user:secret@one:1/token", "server"), Server("ws://two", "server")
 
     def pause_s() -> float:
