@@ -58,11 +58,11 @@ class DecodingPool:
     def __init__(
         self, engine: str, sample_rate: int, workers: int = 0, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`engine` names the decoder in errors; `workers` 0 is one thread per core; audio is mono s16le."""
+        """`engine` names it in errors; `workers` 0 is one thread per core we may use; audio is mono s16le."""
         self._engine = engine
         self._chunk_bytes = round(sample_rate * CHUNK_S) * 2
         self._clock = clock
-        self._threads = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="asr")
+        self._threads = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)), thread_name_prefix="asr")
         self._lock = threading.Lock()  # guards what follows, and the chunks of every utterance
         self._utterances: set[_Utterance[Any]] = set()
         self._line: deque[_Utterance[Any]] = deque()
