@@ -156,7 +156,10 @@ class EspeakVoice:
     """Speaks offline, from the first millisecond on, at the price of sounding like a machine."""
 
     def __init__(self, variant: str = DEFAULT_VARIANT, *, pitch: int = _USUAL_PITCH) -> None:
-        """Load the library and its dictionaries, about 1 s the first time; `pitch` is 0..100. Raises VoiceMissing."""
+        """Load the library and its dictionaries, about 1 s the first time; `pitch` is 0..100.
+
+        Raises VoiceMissing.
+        """
         known = known_variants()
         if variant not in known:
             raise VoiceMissing(f"espeak-ng has no variant {variant!r}; known are {', '.join(known)}")
