@@ -179,7 +179,8 @@ def _servers(asr: AsrSettings, engine: AsrEngine) -> Finding:
     detail = f"{engine}: {len(asr.servers) - len(lost)} of {len(asr.servers)} servers take connections"
     if not lost:
         return Finding("recogniser", "ok", detail)
-    detail += "".join(f"; {urlsplit(url).hostname}: {reason}" for url, reason in lost.items())
+    for url, reason in lost.items():
+        detail += f"; {urlsplit(url).netloc.rpartition('@')[2]}: {reason}"  # without a user's password
     state: State = "fail" if len(lost) == len(asr.servers) else "warn"
     remedy = "start them, or set asr.servers, or asr.server_verify_tls for certificates of your own"
     return Finding("recogniser", state, detail, remedy)

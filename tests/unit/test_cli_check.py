@@ -142,7 +142,15 @@ def test_servers_are_asked_for_a_connection_and_no_more(settings: Make) -> None:
         with taken:
             assert taken.recv(100) == b""
     assert found.state == "warn"
-    assert "1 of 2 servers take connections; 127.0.0.1: Connection refused" in found.detail
+    assert "1 of 2 servers take connections; 127.0.0.1:1: Connection refused" in found.detail
+
+
+def test_a_servers_password_is_not_shown(settings: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_ASR__SERVERS", "ws://me:hush@127.0.0.1:1/path")
+    found = recogniser(settings("[asr]\nengine='funasr-ws'"))
+    assert found.state == "fail"
+    assert "127.0.0.1:1: Connection refused" in found.detail
+    assert "hush" not in found.detail + found.remedy
 
 
 @pytest.mark.parametrize(("free", "state"), [(100 << 20, "fail"), (1 << 30, "warn"), (50 << 30, "ok")])
