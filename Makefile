@@ -9,7 +9,7 @@ JOBS ?= 3
 # Byte code is made when it is first needed, which is sooner than for every file at once.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo run test check bench clean
+.PHONY: demo run test check bench builtin-model clean
 
 $(RUN): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3,10) <= sys.version_info[:2] <= (3,12))' || \
@@ -39,6 +39,11 @@ check: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python -m bench.latency
+
+# Over an hour: speaks the training text, trains, writes asr/builtin/model. The graph alone: ARGS=--graph-only
+builtin-model: $(DEV)
+	@$(PIP) -e '.[builder]'
+	$(BIN)/python -m hotline.builtin_training $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

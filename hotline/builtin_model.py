@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import shutil
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,8 +17,11 @@ from asr.builtin.generated import Phrases, Places
 from asr.builtin.graph import Pronunciation, lexicon, write_graph
 from asr.builtin.language_model import Segmenter, estimate, general_words
 from asr.builtin.phones import word_phones
-from asr.vosk_model import BUILTIN
-from dialog.knowledge import load_passages
+from asr.vosk_model import BUILTIN, check_model
+from dialog.knowledge import Passage
+from hotline.check import load_knowledge
+from hotline.errors import UsageError
+from hotline.speech import GAZETTEER
 from tts.pinyin import phrases
 from tts.spoken import spoken
 
@@ -65,13 +69,9 @@ def written_text() -> list[str]:
     return [line for file in sorted(TEXT.glob("*.txt")) for line in file.read_text(encoding="utf-8").split()]
 
 
-def asked(knowledge: Path) -> list[str]:
+def asked(passages: Iterable[Passage]) -> list[str]:
     """How citizens ask what the knowledge base answers; numbers in words."""
-    return [
-        spoken(text)
-        for passage in load_passages(knowledge)
-        for text in (passage.question, *passage.phrasings)
-    ]
+    return [spoken(text) for passage in passages for text in (passage.question, *passage.phrasings)]
 
 
 def readings(sentences: Iterable[tuple[str, Sequence[str]]]) -> dict[str, list[Pronunciation]]:
@@ -101,7 +101,12 @@ def _pronunciations(word: str, counts: Counter[tuple[str, ...]]) -> list[Pronunc
 
 
 def build_graph(
-    target: Path, *, knowledge: Path, gazetteer: Path, more_text: Iterable[str] = (), source: Path = BUILTIN
+    target: Path,
+    *,
+    passages: Iterable[Passage],
+    gazetteer: Path,
+    more_text: Iterable[str] = (),
+    source: Path = BUILTIN,
 ) -> int:
     """Write the model of `source` into the folder `target` with a graph of these words; its size in bytes.
 
@@ -109,7 +114,7 @@ def build_graph(
     """
     city = places(gazetteer)
     segmenter = Segmenter(city.names())
-    texts = [*written_text(), *asked(knowledge), *map(spoken, more_text)]
+    texts = [*written_text(), *asked(passages), *map(spoken, more_text)]
     generated = itertools.islice(Phrases(city), _GENERATED)
     lines = [run for text in texts for run in HAN.findall(text)] + list(generated)
     sentences = [(line, segmenter.words(line)) for line in lines]
@@ -122,3 +127,32 @@ def build_graph(
             shutil.copytree(source / part, target / part, dirs_exist_ok=True)
     write_graph(model, known, target, scale=_LANGUAGE_SCALE, acoustic_scale=_ACOUSTIC_SCALE)
     return sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
+
+
+def build_city_model(target: Path, knowledge: str, gazetteer: Path | None, texts: Sequence[Path]) -> int:
+    """`hotline models build-graph`: build, prove that it loads, put it in place; its size in bytes.
+
+    Raises UsageError for files missing or of the wrong kind, ModelError when the model does not load.
+    """
+    passages = load_knowledge(knowledge)
+    with tempfile.TemporaryDirectory(dir=_made(target.parent), prefix=".building-") as folder:
+        made = Path(folder) / "model"
+        try:
+            lines = [line for file in texts for line in file.read_text(encoding="utf-8").splitlines()]
+            size = build_graph(made, passages=passages, gazetteer=gazetteer or GAZETTEER, more_text=lines)
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+            files = ", ".join(str(file) for file in (gazetteer, *texts) if file)
+            raise UsageError(
+                f"cannot take the city's words from {files} ({error}); a gazetteer is YAML of the form of"
+                f" {GAZETTEER.name}, texts are UTF-8 with one sentence a line"
+            ) from None
+        check_model(made)
+        if target.exists():
+            target.rename(Path(folder) / "before")
+        made.rename(target)
+    return size
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

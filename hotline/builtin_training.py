@@ -20,11 +20,11 @@ import numpy.typing as npt
 import typer
 
 from asr.builtin import HELD_OUT
-from asr.builtin.acoustic import Saying, load, make_utterances, plan, salad, save
+from asr.builtin.acoustic import STRIDE, Saying, load, make_utterances, plan, salad, save
 from asr.builtin.generated import Phrases
 from asr.vosk_model import BUILTIN
 from hotline.builtin_model import HAN, asked, build_graph, general_vocabulary, places, read, written_text
-from hotline.check import SAMPLE_KNOWLEDGE
+from hotline.check import load_knowledge
 from hotline.console import out
 from hotline.speech import GAZETTEER
 from tts.espeak_voice import EspeakVoice, known_variants
@@ -53,11 +53,11 @@ def training_voices() -> list[str]:
 
 
 def train_acoustic_model(target: Path, work: Path, minutes: float) -> None:
-    """Speak the training text (features are kept in `work`, so that a second run goes on), train, write am/."""
+    """Speak the training text, train, write am/; features stay in `work`, where a second run finds them."""
     import torch
 
     from asr.builtin.kaldi_model import write_acoustic_model
-    from asr.builtin.network import LAYERS, SPLICE, STRIDE, train
+    from asr.builtin.network import LAYERS, SPLICE, train
 
     sayings = training_plan()
     work.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def training_plan() -> list[Saying]:
     """What is spoken for training, and by whom: the text twice, the rest once."""
     voices = training_voices()
     city = places(GAZETTEER)
-    questions = [run for text in asked(SAMPLE_KNOWLEDGE) for run in HAN.findall(text)]
+    questions = [run for text in asked(load_knowledge("sample")) for run in HAN.findall(text)]
     once = [
         *salad(list(general_vocabulary()), 5000),
         *itertools.islice(Phrases(city), 3500),
@@ -111,7 +111,7 @@ def main(
     """Build the built-in model anew."""
     if not graph_only:
         train_acoustic_model(target, work, minutes)
-    size = build_graph(target, knowledge=SAMPLE_KNOWLEDGE, gazetteer=GAZETTEER, source=target)
+    size = build_graph(target, passages=load_knowledge("sample"), gazetteer=GAZETTEER, source=target)
     out.print(f"{target}: {size / 1e6:.1f} MB")
 
 

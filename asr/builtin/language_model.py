@@ -100,7 +100,7 @@ def estimate(
     general: Mapping[str, float],
     *,
     general_share: float = 0.15,
-    pruning: float = 2e-7,
+    pruning: float = 1e-6,
 ) -> LanguageModel:
     """Interpolated Kneser-Ney (Chen and Goodman, 1998), one discount an order, pruned by relative entropy.
 

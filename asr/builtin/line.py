@@ -117,8 +117,9 @@ def lose_packets(samples: Samples, share: float, random: np.random.Generator) ->
 
 def _one_pole(x: Samples, pole: float) -> Samples:
     """x filtered by 1 / (1 - pole z⁻¹), by its impulse response: 1e-3 of it is left out."""
-    length = int(np.ceil(-6.9 / np.log(pole)))
-    return np.asarray(np.convolve(x, pole ** np.arange(length))[: len(x)], dtype=np.float32)
+    response: Samples = (pole ** np.arange(np.ceil(-6.9 / np.log(pole)))).astype(np.float32)
+    filtered: Samples = np.convolve(x, response)[: len(x)]
+    return filtered
 
 
 def _rms(x: Samples) -> float:

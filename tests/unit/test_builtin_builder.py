@@ -21,7 +21,7 @@ from asr.builtin.phones import BLANK, FINALS, INITIALS, PDF_OF, PLACED, pdf_of, 
 from asr.vosk_engine import VoskRecognizer
 from asr.vosk_model import BUILTIN
 from hotline.builtin_model import build_graph, places, read, readings, written_text
-from hotline.check import SAMPLE_KNOWLEDGE
+from hotline.check import load_knowledge
 from hotline.speech import GAZETTEER
 from tests.unit.espeak import synthesise
 
@@ -210,7 +210,7 @@ def test_a_graph_of_another_city_hears_its_streets(tmp_path: Path) -> None:
         "city: 云泽市\ndistricts:\n  鹿鸣区:\n    streets: [缃绮路, 芷汀街]\n    communities: [汀芷里]\n",
         encoding="utf-8",
     )
-    build_graph(tmp_path / "model", knowledge=SAMPLE_KNOWLEDGE, gazetteer=gazetteer)
+    build_graph(tmp_path / "model", passages=load_knowledge("sample"), gazetteer=gazetteer)
     pcm = synthesise("地址是缃绮路", variant="m8")
 
     async def heard(model: Path) -> str:
