@@ -108,7 +108,7 @@ class Line:
 
 def lose_packets(samples: Samples, share: float, random: np.random.Generator) -> Samples:
     """`samples` with a `share` of the 20 ms packets replaced by the one before at half the level."""
-    x = samples.copy()
+    x: Samples = samples.copy()
     for begin in range(_PACKET, len(x) - _PACKET, _PACKET):
         if random.random() < share:
             x[begin : begin + _PACKET] = 0.5 * x[begin - _PACKET : begin]
