@@ -23,7 +23,8 @@ h2 { font-size: 18px; margin: 0 0 6px; }
 h3 { font-size: 15px; margin: 18px 0 6px; }
 p { margin: 6px 0 10px; }
 section, .private { border: 1px solid #e3e8ef; border-radius: 12px; padding: 20px 24px; margin: 18px 0; }
-section { background: #fff; }
+section { background: #fff; overflow-x: auto; }
+section > svg { min-width: 640px; }
 .private { background: #fff1d9; border-color: #f0cf8f; color: #7a4700; padding: 12px 18px; }
 .failed { background: #fdeae8; border-color: #f3c1bc; color: #8f1f18; }
 .muted, .note { color: #66758a; font-size: 13px; }
