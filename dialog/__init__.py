@@ -42,7 +42,8 @@ class Message:
 
     `who` is "caller", "agent", or "result" (the outcome of an Action: its text is e.g. the number of the work
     order just filed, empty when it failed). `confidence` is the ASR confidence of a caller's words, 0..1
-    (1.0 for typed text and keyed digits). An agent's message holds only what the caller really heard, and
+    (1.0 for typed text and keyed digits), `heard` are these words as they sounded where `text` writes them
+    otherwise (十八号 for 18号), else "". An agent's message holds only what the caller really heard, and
     carries the `memory` of the reply it belongs to.
     """
 
@@ -50,6 +51,12 @@ class Message:
     text: str
     confidence: float = 1.0
     memory: Memory | None = None
+    heard: str = ""
+
+    @property
+    def said(self) -> str:
+        """The words as they sounded, for whoever compares or repeats them."""
+        return self.heard or self.text
 
 
 @dataclass(frozen=True, slots=True)

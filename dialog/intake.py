@@ -1,11 +1,13 @@
 """Taking down a complaint or request: slot by slot, read back, confirmed, ready to be filed.
 
 `Intake` is immutable; every function here is pure, so that a reply thrown away unheard has changed nothing.
+It holds the caller's words as they sounded, since they are read back; the work order holds them as written.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -73,10 +75,14 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class Clerk:
-    """Takes down complaints of one city; holds its places and categories."""
+    """Takes down complaints of one city; holds its places and categories.
+
+    `write` turns words as they sounded into the words of a work order: 人民路十八号 into 人民路18号.
+    """
 
     gazetteer: Gazetteer
     taxonomy: Taxonomy
+    write: Callable[[str], str] = str
 
     def start(self, text: str) -> Intake:
         """An intake from the caller's first sentence, which may fill several slots."""
@@ -164,16 +170,17 @@ class Clerk:
     def draft(self, intake: Intake) -> TicketDraft:
         """The work order."""
         category = self.taxonomy.classify(intake.matter)
-        text = intake.matter
-        text += f"。地点：{intake.place}" if intake.place else ""
-        text += f"。时间：{intake.time}" if intake.time else ""
+        slots = {str(slot): self.write(getattr(intake, slot)) for slot in SLOTS}
+        text = slots["matter"]
+        text += f"。地点：{slots['place']}" if intake.place else ""
+        text += f"。时间：{slots['time']}" if intake.time else ""
         return TicketDraft(
             category=category.category,
             department=category.department,
             urgency=self.taxonomy.urgency(intake.matter),
-            title=f"{intake.place}{intake.matter}"[:40],
+            title=f"{slots['place']}{slots['matter']}"[:40],
             text=text + "。",
-            slots={slot: str(getattr(intake, slot)) for slot in SLOTS},
+            slots=slots,
         )
 
     def _next(self, intake: Intake) -> Intake:

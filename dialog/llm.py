@@ -178,7 +178,7 @@ class LlmDialog:
 
     def _hits(self, history: Sequence[Message]) -> list[Hit]:
         """Passages for the caller's last words; with the words before where the last alone say little."""
-        said = [m.text for m in history if m.who == "caller"][-2:]
+        said = [m.said for m in history if m.who == "caller"][-2:]
         hits = self._knowledge.search(said[-1], PASSAGES) if said else []
         if len(said) == 2 and (not hits or hits[0].score < SOURCE_SCORE):
             hits = sorted([*hits, *self._knowledge.search(said[0], PASSAGES)], key=lambda hit: -hit.score)

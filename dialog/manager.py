@@ -113,7 +113,7 @@ class EmbeddedDialog:
         if not history or history[-1].who != "caller":
             return False
         orders = EMERGENCIES | {Intent.HUMAN, Intent.REPEAT, Intent.SLOWER}
-        return control_intent(history[-1].text) in orders
+        return control_intent(history[-1].said) in orders
 
     # -- the order of decisions ------------------------------------------------------------------------------
 
@@ -144,7 +144,10 @@ class EmbeddedDialog:
         if intent in _ADVICE:
             advice, danger = _ADVICE[intent]
             summary = replace(
-                self._summary(turn), request=f"{danger}：{turn.text}", category="紧急求助", mood="着急"
+                self._summary(turn),
+                request=f"{danger}：{self.clerk.write(turn.text)}",
+                category="紧急求助",
+                mood="着急",
             )
             return Answer(advice, understood(talk), turn.heard, action=Transfer("emergency", summary))
         if intent is Intent.HUMAN:
@@ -220,7 +223,7 @@ class EmbeddedDialog:
             said = _NO_BUT.sub("", said, count=1) if _NO_BUT.match(said) else said
         hits = self.knowledge.search(said)
         if talk.awaiting == "choice" and len(said) <= SHORT_CHARS:
-            before = [m.text for m in turn.history[:-1] if m.who == "caller"]
+            before = [m.said for m in turn.history[:-1] if m.who == "caller"]
             return self.knowledge.search("".join(before[-1:]) + said)
         known = hits and hits[0].score >= self.answer_from
         goes_on = talk.awaiting in ("more", "closing") and talk.answered and _GOES_ON.match(said)
@@ -352,6 +355,7 @@ class EmbeddedDialog:
             answered=talk.answered,
             unanswered=unanswered,
             filed=talk.filed,
+            write=self.clerk.write,
         )
 
 

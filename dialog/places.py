@@ -39,6 +39,11 @@ class Gazetteer:
         # Longest first, so that 人民东路 is not taken for 人民路, nor 江北区 for 江北.
         self._sounds = [(name, sounds(name)) for name in sorted(names, key=lambda n: (-len(n), n))]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names in full, as they are spelled, the longest first."""
+        return tuple(name for name, _ in self._sounds if name not in self._aliases)
+
     def find(self, text: str) -> str:
         """The address said in `text`, spelled as the gazetteer spells it; "" where no known place is."""
         text, spans = self._spell(clean(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dialog import CallContext, Message, Summary
 from dialog.intake import SLOTS, Intake
@@ -28,15 +28,16 @@ def build_summary(
     answered: Sequence[str] = (),
     unanswered: str = "",
     filed: Sequence[str] = (),
+    write: Callable[[str], str] = str,
 ) -> Summary:
     """The call so far.
 
     `answered` are the questions that got an answer, `unanswered` the one that got none, `filed` the numbers
-    of the work orders filed in this call.
+    of the work orders filed in this call. What the caller said is put through `write`, which writes numbers.
     """
     request = (intake.matter if intake else "") or unanswered or last_request(history)
     category = taxonomy.find(request) if request else None
-    open_points = [f"未答复：{strip_fillers(unanswered)}"] if unanswered else []
+    open_points = [f"未答复：{write(strip_fillers(unanswered))}"] if unanswered else []
     if intake:
         missing = [_NAMES[slot] for slot in SLOTS if not getattr(intake, slot) and slot not in intake.done]
         open_points.append("工单未提交" + (f"，缺{'、'.join(missing)}" if missing else "，待确认"))
@@ -44,9 +45,9 @@ def build_summary(
     number = (intake.contact if intake else "") or call.caller
     return Summary(
         caller=f"{name}（{number}）" if name and number else name or number,
-        request=strip_fillers(request),
-        place=intake.place if intake else "",
-        time=intake.time if intake else "",
+        request=write(strip_fillers(request)),
+        place=write(intake.place) if intake else "",
+        time=write(intake.time) if intake else "",
         category=category.category if category else "",
         department=category.department if category else "",
         answered=(*answered, *(f"已登记工单{number}" for number in filed)),
@@ -58,15 +59,15 @@ def build_summary(
 def last_request(history: Sequence[Message]) -> str:
     """The caller's last words that were about a matter, "" where there were none."""
     for message in reversed(history):
-        about_a_matter = message.who == "caller" and len(strip_fillers(message.text)) > 2
-        if about_a_matter and control_intent(message.text) is None:
-            return message.text
+        about_a_matter = message.who == "caller" and len(strip_fillers(message.said)) > 2
+        if about_a_matter and control_intent(message.said) is None:
+            return message.said
     return ""
 
 
 def mood(history: Sequence[Message]) -> str:
     """How the caller sounds, as far as words show: 不满, 着急 or 平静."""
-    said = "，".join(message.text for message in history if message.who == "caller")
+    said = "，".join(message.said for message in history if message.who == "caller")
     if _ANGRY.search(said):
         return "不满"
     return "着急" if _WORRIED.search(said) else "平静"

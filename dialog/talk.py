@@ -9,6 +9,7 @@ from typing import Literal
 from dialog import Action, CallContext, Memory, Message
 from dialog.confidence import confidence
 from dialog.intake import Intake
+from dialog.words import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The caller's last words and all they hang on; `asr` is their recognition confidence, 0..1."""
+    """The caller's last words, as they sounded, and all they hang on; `asr` is their confidence, 0..1."""
 
     call: CallContext
     history: Sequence[Message]
@@ -63,7 +64,8 @@ def turn_of(call: CallContext, history: Sequence[Message]) -> Turn:
     memories = (m.memory for m in reversed(history))
     talk = next((memory for memory in memories if isinstance(memory, Talk)), Talk())
     last = history[-1] if history else Message("caller", "")
-    return Turn(call, history, talk, last.text, last.confidence)
+    # Of speech, punctuation is only the engine's guess.
+    return Turn(call, history, talk, clean(last.heard) or last.text, last.confidence)
 
 
 def understood(talk: Talk, **changes: object) -> Talk:

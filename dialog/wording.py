@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dialog.words import clean, sounds, strip_fillers
+from dialog.words import clean, in_words, sounds, strip_fillers
 
 # All are rewritten to the first of their group.
 _SYNONYMS = (
@@ -63,8 +63,8 @@ _TELLS = (
 
 
 def canonical(text: str) -> str:
-    """Cleaned text without fillers, synonyms rewritten to one form."""
-    return _SYNONYM.sub(lambda match: _CANON[match.group()], strip_fillers(clean(text)))
+    """Cleaned text without fillers, numbers in words, synonyms rewritten to one form."""
+    return _SYNONYM.sub(lambda match: _CANON[match.group()], in_words(strip_fillers(clean(text))))
 
 
 def tells(answer: str) -> list[str]:

@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import cast
 
+import cn2an
 from pypinyin import lazy_pinyin
 
-_NOT_WORD = re.compile(r"[^0-9A-Za-z㐀-鿿〇]")
+_NOT_WORD = re.compile(r"(?!(?<=\d)\.(?=\d)|(?<=\d)%)[^0-9A-Za-z㐀-鿿〇]")
+_WRITTEN_NUMBER = re.compile(r"(\d+)(\.\d+)?(%?)")
+_MAX_COUNT_DIGITS = 4  # longer numbers are telephone numbers and codes: digit by digit
 _FILLERS_BEFORE = (
     "你好",
     "您好",
@@ -88,12 +91,27 @@ _DIGITS = {"零": "0", "〇": "0", "一": "1", "幺": "1", "二": "2", "两": "2
 _DIGITS |= {"五": "5", "六": "6", "七": "7", "八": "8", "九": "9"} | {d: d for d in "0123456789"}
 _DIGIT_SOUNDS = {"yi": "1", "yao": "1", "er": "2", "liang": "2", "san": "3", "si": "4", "wu": "5"}
 _DIGIT_SOUNDS |= {"liu": "6", "qi": "7", "ba": "8", "jiu": "9", "lin": "0", "dong": "0"}
+_NAMES = str.maketrans("0123456789", "零一二三四五六七八九")
 _SPOKEN = dict(zip("0123456789", "零幺二三四五六七八九", strict=True))
 
 
 def clean(text: str) -> str:
-    """`text` without punctuation and spaces, Latin letters in lower case."""
+    """`text` without punctuation and spaces, Latin letters in lower case; 3.5 and 30% stay whole."""
     return _NOT_WORD.sub("", text).lower()
+
+
+def in_words(text: str) -> str:
+    """`text` with its numbers as they are said: 65岁 → 六十五岁, 12345 → 一二三四五, 30% → 百分之三十."""
+    return _WRITTEN_NUMBER.sub(_said, text)
+
+
+def _said(number: re.Match[str]) -> str:
+    whole, fraction, percent = number.groups(default="")
+    counts = len(whole) <= _MAX_COUNT_DIGITS and (len(whole) == 1 or not whole.startswith("0"))
+    year = len(whole) == 4 and number.string.startswith("年", number.end())
+    words = str(cn2an.an2cn(int(whole), "low")) if counts and not year else whole.translate(_NAMES)
+    words += "点" + fraction[1:].translate(_NAMES) if fraction else ""
+    return "百分之" + words if percent else words
 
 
 def fold(syllable: str) -> str:

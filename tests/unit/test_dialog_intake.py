@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from asr.written import Writer
 from dialog import phrases
 from dialog.intake import Clerk, Intake
 from dialog.places import load_gazetteer, load_taxonomy
@@ -233,3 +234,30 @@ def test_an_answer_may_tell_more_than_was_asked_or_something_else(
 ) -> None:
     intake = taken(*answers)
     assert {key: getattr(intake, key) for key in told} == told
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        ("我要投诉三号楼的电梯坏了", "人民路十八号三号楼二单元五零一", "八月三号上午九点半", "我姓王"),
+        ("我要投诉3号楼的电梯坏了", "人民路18号3号楼2单元501", "8月3号上午9点半", "我姓王"),
+    ],
+)
+@pytest.mark.parametrize("contact", ["幺三八零零零零幺幺幺幺", "13800001111"])
+def test_numbers_are_taken_in_words_and_in_digits_and_written_in_the_work_order(
+    answers: tuple[str, ...], contact: str
+) -> None:
+    clerk = Clerk(load_gazetteer(), load_taxonomy(), Writer(load_gazetteer().names).write)
+    intake = taken(*answers, contact, caller="")
+    assert intake.asking == "confirm"
+    draft = clerk.draft(intake)
+    assert draft.slots == {
+        "matter": "3号楼的电梯坏了",
+        "place": "人民路18号3号楼2单元501",
+        "time": "8月3号上午9点半",
+        "name": "王",
+        "contact": "13800001111",
+    }
+    assert draft.text == "3号楼的电梯坏了。地点：人民路18号3号楼2单元501。时间：8月3号上午9点半。"
+    assert "联系电话是幺三八，零零零零，幺幺幺幺" in clerk.read_back(intake, "")
+    assert taken(*answers, contact, "地址改成人民路20号", caller="").place == "人民路20号"

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from dialog.confidence import confidence
-from dialog.words import digits_in, find_sounds, says, sounds, spoken_count, spoken_digits, strip_fillers
+from dialog.words import (
+    clean,
+    digits_in,
+    find_sounds,
+    in_words,
+    says,
+    sounds,
+    spoken_count,
+    spoken_digits,
+    strip_fillers,
+)
 
 pytestmark = [pytest.mark.unit]
 
@@ -47,6 +57,29 @@ def test_fillers_go_and_the_matter_stays(said: str, core: str) -> None:
 )
 def test_digits_are_taken_from_speech(said: str, by_sound: bool, digits: str) -> None:
     assert digits_in(said, by_sound=by_sound) == digits
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("65岁老人", "六十五岁老人"),
+        ("12345热线", "一二三四五热线"),
+        ("2025年3月5号", "二零二五年三月五号"),
+        ("3.5元", "三点五元"),
+        ("30%", "百分之三十"),
+        ("2000块", "二千块"),
+        ("0514", "零五一四"),
+        ("0", "零"),
+        ("等一下", "等一下"),
+    ],
+)
+def test_written_numbers_are_put_into_words(written: str, said: str) -> None:
+    assert in_words(written) == said
+
+
+def test_cleaning_leaves_decimals_and_percentages_whole() -> None:
+    assert clean("物业费 3.5元，涨了 30%。Yes.") == "物业费3.5元涨了30%yes"
+    assert clean("100. %") == "100"
 
 
 def test_numbers_are_read_back_in_breath_groups() -> None:
