@@ -18,13 +18,14 @@ class Page(BaseModel, Generic[T]):
 
 
 class Turn(BaseModel):
-    """One turn of a call; confidences are 0..1."""
+    """One turn; confidences are 0..1; `asr_raw` is what was heard, where `text` writes it otherwise."""
 
     index: int
     who: str
     text: str
     started_s: float
     ended_s: float | None
+    asr_raw: str
     asr_confidence: float | None
     dialog_confidence: float | None
     interrupted: bool

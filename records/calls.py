@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select, update
 
 from records import to_iso
 from records.engine import upsert
@@ -90,7 +90,8 @@ def list_calls(
     if outcome:
         query = query.where(calls.c.outcome == outcome)
     if q:
-        said = select(turns.c.call_id).where(turns.c.text.icontains(q, autoescape=True))
+        columns = (turns.c.text, turns.c.asr_raw)
+        said = select(turns.c.call_id).where(or_(*(c.icontains(q, autoescape=True) for c in columns)))
         query = query.where(calls.c.id.in_(said))
     newest = (calls.c.started_at.desc(), calls.c.id.desc())
     return paged(connection, query, newest, page, overview=_overview())

@@ -96,10 +96,10 @@ def csv_text(call: Mapping[str, Any]) -> str:
     ]
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["call_id", *columns, "sources"])
+    writer.writerow(["call_id", *columns, "sources", "asr_raw"])
     for turn in call["turns"]:
         cells = [_cell(turn[name]) for name in columns]
-        writer.writerow([call["id"], *cells, " ".join(turn["sources"])])
+        writer.writerow([call["id"], *cells, " ".join(turn["sources"]), _cell(turn["asr_raw"])])
     return "\ufeff" + out.getvalue()
 
 

@@ -13,8 +13,15 @@ from sqlalchemy import Connection, inspect, select
 from records import RecordsError
 from records.schema import metadata, schema_version
 
-LATEST = 1
-STEPS: Mapping[int, Callable[[Connection], None]] = {}  # version -> what leads to it from the one before
+LATEST = 2
+
+
+def _keep_what_was_heard(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE turns ADD COLUMN asr_raw TEXT NOT NULL DEFAULT ''")
+
+
+# version -> what leads to it from the one before
+STEPS: Mapping[int, Callable[[Connection], None]] = {2: _keep_what_was_heard}
 
 
 def migrate(

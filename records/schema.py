@@ -46,6 +46,7 @@ turns = Table(
     Column("text", Text, nullable=False, server_default=""),
     Column("started_s", Float, nullable=False, server_default="0"),
     Column("ended_s", Float),
+    Column("asr_raw", Text, nullable=False, server_default=""),  # as heard, where `text` differs
     Column("asr_confidence", Float),
     Column("dialog_confidence", Float),
     Column("interrupted", Boolean, nullable=False, server_default="0"),

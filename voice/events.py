@@ -43,6 +43,7 @@ class Turn:
     text: str
     started_s: float
     ended_s: float | None = None
+    asr_raw: str = ""  # what the recogniser heard, where `text` is written otherwise
     asr_confidence: float | None = None
     dialog_confidence: float | None = None
     interrupted: bool = False

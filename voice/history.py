@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dialog import Basis, Memory, Message
 
 
@@ -29,12 +27,20 @@ class History:
         """What a reply rests on before its dialog says otherwise: all stays as it was."""
         return Basis(1.0, memory=self._memory, rate=self._rate)
 
-    def caller_said(self, text: str, confidence: float = 1.0) -> None:
-        """Add a caller's turn; one that follows another is its second half: no reply was heard between."""
-        message = Message("caller", text, confidence)
+    def caller_said(self, text: str, confidence: float = 1.0, heard: str = "") -> None:
+        """Add a caller's turn, with the words `heard` where `text` writes them otherwise.
+
+        One that follows another is its second half: no reply was heard between.
+        """
+        message = Message("caller", text, confidence, heard=heard)
         if self.unanswered:
             first = self._messages.pop()
-            message = replace(message, text=first.text + text, confidence=min(first.confidence, confidence))
+            message = Message(
+                "caller",
+                first.text + text,
+                min(first.confidence, confidence),
+                heard=first.said + message.said if first.heard or heard else "",
+            )
         self._messages.append(message)
 
     def agent_said(self, heard_text: str, basis: Basis) -> None:

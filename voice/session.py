@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import anyio
 import structlog
 
-from asr import Recognizer
+from asr import Recognizer, Transcript
 from dialog import Action, Basis, CallContext, Dialog, EndCall, FileTicket, TicketDraft, Transfer, phrases
 from tts import TtsError, Voice
 from voice.ear import BargedIn, Ear, Heard, HeardEvent, HearingFailed, Keys, NobodySpoke, SpeechBegan
@@ -215,7 +215,7 @@ class Session:
                 return
             self._on_barge_in()  # the recogniser was too slow to tell while the caller spoke
         self._asked = heard
-        self._caller_said(text, heard.started_s, heard.ended_s, heard.transcript.confidence)
+        self._caller_said(heard.transcript, heard.started_s, heard.ended_s)
         if self._replies.firm:
             return  # for the record, and for the person who is being called already
         self._replies.stop()
@@ -266,7 +266,7 @@ class Session:
             self._say(phrases.TO_HUMAN, self._transfer("caller_asked"))
             return
         at_s = self._recorder.clock_s
-        self._caller_said(digits, at_s, at_s, 1.0)
+        self._caller_said(Transcript(digits, final=True, confidence=1.0), at_s, at_s)
         self._start(self._dialog_text, None)
 
     # replies
@@ -348,14 +348,12 @@ class Session:
         self._turn_count += 1
         return self._turn_count - 1
 
-    def _caller_said(self, text: str, started_s: float, ended_s: float, confidence: float) -> None:
+    def _caller_said(self, said: Transcript, started_s: float, ended_s: float) -> None:
         self._spoken_to = True
         self._silences = self._failures = 0
-        index = self._next_index()
-        self._kit.journal.emit(
-            Turn(self._call.call_id, index, "caller", text, started_s, ended_s, asr_confidence=confidence)
-        )
-        self._history.caller_said(text, confidence)
+        turn = Turn(self._call.call_id, self._next_index(), "caller", said.text, started_s, ended_s)
+        self._kit.journal.emit(replace(turn, asr_raw=said.raw, asr_confidence=said.confidence))
+        self._history.caller_said(said.text, said.confidence, said.raw)
 
     # endings
 

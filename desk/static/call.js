@@ -79,7 +79,7 @@ function turnItem(turn, index) {
     h("time", {}, minutes(turn.started_s)),
     h("div.bubble", {},
       h("div.who", {}, WHO[turn.who] ?? turn.who),
-      h("div.text", {}, turnText(turn)),
+      turn.asr_raw ? h("div.text.written", { title: `识别原文：${turn.asr_raw}` }, turnText(turn)) : h("div.text", {}, turnText(turn)),
       chips.length ? h("div.chips", {}, chips) : null));
   item.dataset.index = String(index);
   item.addEventListener("click", () => { if (!getSelection().toString()) player.hear(turn); });

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from asr.written import Writer, WrittenRecognizer
 from dialog import phrases
-from tests.sim.fakes import ScriptedVoice
+from dialog.intake import Clerk
+from dialog.places import load_gazetteer, load_taxonomy
+from tests.sim.fakes import ScriptedRecognizer, ScriptedVoice
 from tests.sim.lines import SeatScript
-from tests.sim.scenario import GREETING, Scenario, hold
+from tests.sim.scenario import GREETING, Scenario, embedded_dialog, hold
 from tests.sim.steps import agent, agent_begins, agent_was_stopped, caller, hangs_up, happens, keys
 
 pytestmark = [pytest.mark.sim]
@@ -124,3 +130,56 @@ WORK_ORDERS = [
 @pytest.mark.parametrize("scenario", WORK_ORDERS, ids=str)
 def test_call(scenario: Scenario) -> None:
     hold(scenario)
+
+
+class WrittenScript(WrittenRecognizer):
+    """The scripted recogniser, written; tells how many utterances are open, as scenarios check."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._script = ScriptedRecognizer()
+        super().__init__(self._script, writer)
+
+    @property
+    def open(self) -> int:
+        return self._script.open
+
+
+def test_numbers_are_written_in_record_and_work_order_and_read_back_as_they_were_said() -> None:
+    gazetteer = load_gazetteer()
+    writer = Writer(gazetteer.names)
+    recognizer: Any = WrittenScript(writer)
+    said = "我要投诉江北区建设路十八号的饭店半夜油烟很大"
+    written = "我要投诉江北区建设路18号的饭店半夜油烟很大"
+    steps = [
+        *TAKEN_DOWN[:7],
+        caller("幺三九零零零零幺幺幺幺", lasts_s=3.0),
+        agent(READ_BACK, within_ms=1200),
+        caller("对"),
+        agent(FILING + TOLD),
+        hangs_up(),
+    ]
+    heard = SAID.replace(said, written).replace("昨天晚上十一点\n", "昨天晚上11点\n")
+    call = hold(
+        Scenario(
+            "as written",
+            steps,
+            end=("caller_hangup", "ticket"),
+            turns=heard + f"agent  {FILING}{TOLD}",
+            recognizer=recognizer,
+            dialog=replace(embedded_dialog(), clerk=Clerk(gazetteer, load_taxonomy(), writer.write)),
+            tickets=1,
+            remote="",
+        )
+    )
+    assert [turn.asr_raw for turn in call.journal.turns if turn.who == "caller"] == [
+        said,
+        "昨天晚上十一点",
+        "",
+        "幺三九零零零零幺幺幺幺",
+        "",
+    ]
+    (draft,) = call.filed.values()
+    assert draft.title == "江北区建设路18号饭店半夜油烟很大"
+    assert draft.slots["place"] == "江北区建设路18号"
+    assert draft.slots["time"] == "昨天晚上11点"
+    assert draft.slots["contact"] == "13900001111"

@@ -93,6 +93,24 @@ def test_an_older_database_is_brought_up_step_by_step(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_a_database_of_version_1_keeps_its_turns_and_learns_what_was_heard(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    first = Store(url)
+    first.save_turn("c1", 0, who="caller", text="你好")
+    first.close()
+    raw = sqlite3.connect(tmp_path / "a.db")
+    raw.execute("ALTER TABLE turns DROP COLUMN asr_raw")
+    raw.execute("UPDATE schema_version SET version = 1")
+    raw.commit()
+    raw.close()
+    store = Store(url)
+    store.save_turn("c1", 1, who="caller", text="18号", asr_raw="十八号")
+    call = store.call("c1")
+    assert call
+    assert [(turn["text"], turn["asr_raw"]) for turn in call["turns"]] == [("你好", ""), ("18号", "十八号")]
+    store.close()
+
+
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     raw = sqlite3.connect(tmp_path / "a.db")
     raw.execute("CREATE TABLE calls (x INTEGER)")

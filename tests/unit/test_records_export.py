@@ -24,6 +24,7 @@ def turn(index: int, who: str, text: str, started_s: float, **more: Any) -> dict
         "text": text,
         "started_s": started_s,
         "ended_s": started_s + 1.5,
+        "asr_raw": "",
         "asr_confidence": None,
         "dialog_confidence": None,
         "interrupted": False,
@@ -49,7 +50,7 @@ def call() -> dict[str, Any]:
         "outcome": "ticket",
         "turns": [
             turn(0, "agent", "您好", 0.0, interrupted=True, sources=["kb:1", "kb:2"]),
-            turn(1, "caller", "=1+1，有人吗", 62.0, asr_confidence=0.9),
+            turn(1, "caller", "=1+1，有人吗", 62.0, asr_confidence=0.9, asr_raw="=一加一有人吗"),
         ],
         "events": [{"at_s": 1.0, "kind": "barge_in", "detail": {}}],
         "transfer": {
@@ -119,3 +120,4 @@ def test_csv_opens_in_a_spreadsheet_and_runs_nothing(call: dict[str, Any]) -> No
     assert [row["who"] for row in rows] == ["agent", "caller"]
     assert rows[0]["sources"] == "kb:1 kb:2"
     assert rows[1]["text"] == "'=1+1，有人吗"
+    assert rows[1]["asr_raw"] == "'=一加一有人吗"

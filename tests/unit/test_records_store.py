@@ -86,6 +86,7 @@ def test_a_call_comes_back_as_the_interface_says(store: Store) -> None:
                 "text": "您好",
                 "started_s": 0.1,
                 "ended_s": 2.0,
+                "asr_raw": "",
                 "asr_confidence": None,
                 "dialog_confidence": None,
                 "interrupted": False,
@@ -100,6 +101,7 @@ def test_a_call_comes_back_as_the_interface_says(store: Store) -> None:
                 "text": "社保",
                 "started_s": 2.5,
                 "ended_s": 3.5,
+                "asr_raw": "",
                 "asr_confidence": 0.9,
                 "dialog_confidence": None,
                 "interrupted": False,
@@ -150,6 +152,8 @@ def test_calls_are_listed_newest_first_in_pages_and_searched(store: Store) -> No
     assert [call["id"] for call in found["items"]] == ["c07"]
     assert found["items"][0]["turn_count"] == 2
     assert found["items"][0]["first_words"] == "我要投诉100%的噪声"
+    store.save_turn("c08", 0, who="caller", text="人民东路18号", asr_raw="人民洞路十八号")
+    assert [store.calls(q=said)["total"] for said in ("东路18号", "洞路十八号")] == [1, 1]
     assert store.calls(q="0_的噪")["total"] == 0  # wildcards of LIKE are plain characters here
     assert [call["id"] for call in store.calls(caller="0059")["items"]] == ["c59"]
     assert store.calls(outcome="ticket")["total"] == 30

@@ -57,7 +57,8 @@ TURNS: list[dict[str, Any]] = [
     },
     {
         "who": "caller",
-        "text": "那我户口在外区，人住在东湖区，是哪个区发给我呢",
+        "text": "那我户口在外区，人住在东湖路18号，是哪个区发给我呢",
+        "raw": "那我户口在外区，人住在冬湖路十八号，是哪个区发给我呢",
         "at": (13.8, 18.2),
         "asr": 0.71,
     },
@@ -113,6 +114,7 @@ def transferred_call(store: Store) -> None:
             text=turn["text"],
             started_s=turn["at"][0],
             ended_s=turn["at"][1],
+            asr_raw=turn.get("raw", ""),
             asr_confidence=turn.get("asr"),
             dialog_confidence=turn.get("dialog"),
             response_gap_ms=turn.get("gap"),

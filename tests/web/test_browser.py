@@ -205,6 +205,9 @@ def test_a_call_shows_what_was_sure_slow_and_why_it_was_handed_over(page: Page) 
     assert "响应 540 毫秒" in turns[2]
     assert "依据 kb:mz-012" in turns[2]
     assert page.one("#turns .turn s").text == "每月十五日前受理的，当月起发放。"  # was not heard
+    (written,) = page.all("#turns .turn .written")
+    assert written.text == "那我户口在外区，人住在东湖路18号，是哪个区发给我呢"
+    assert written.get_attribute("title") == "识别原文：那我户口在外区，人住在冬湖路十八号，是哪个区发给我呢"
     stages = page.one("#turns .stages").get_attribute("title")
     assert stages == "判断说完 310 毫秒，语音识别 60 毫秒，思考答复 45 毫秒，语音合成 125 毫秒"
     events = page.texts("#turns .event")
