@@ -23,19 +23,22 @@ import uvicorn
 from asr import AsrError, Recognizer
 from asr.factory import load_of
 from asr.vosk_model import BUILTIN_WARNING
+from asr.written import Writer as WordWriter
 from desk.app import create_desk
 from desk.live import LiveFeed
 from dialog import Dialog, phrases
+from dialog.intake import Clerk
 from dialog.knowledge import Knowledge
 from dialog.llm import LlmDialog
 from dialog.manager import EmbeddedDialog
+from dialog.places import load_gazetteer, load_taxonomy
 from hotline.chat import TextChat
 from hotline.check import load_knowledge
 from hotline.errors import UsageError
 from hotline.journal import RecordJournal
 from hotline.ports import RecordSeats, RecordTickets
 from hotline.settings import Settings
-from hotline.speech import names_to_hear, open_configured_voice, open_recognizer
+from hotline.speech import names_to_hear, open_configured_voice, open_recognizer, open_writer, written
 from records import RecordsError
 from records.recording import Recording, repair
 from records.store import Store
@@ -183,14 +186,15 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         live = LiveFeed()
         journal = RecordJournal(store, writer, live, settings.node.name)
         stack.callback(journal.close)
-        recognizer = await _opened(_open_recognizer, settings)
+        words = open_writer(settings.asr)
+        recognizer = written(await _opened(_open_recognizer, settings), words)
         stack.push_async_callback(recognizer.aclose)
         voice = await _opened(open_configured_voice, settings.tts)
         stack.push_async_callback(voice.aclose)
         tickets = RecordTickets(store, writer)
         passages = await anyio.to_thread.run_sync(load_knowledge, settings.dialog.knowledge)
         knowledge = await anyio.to_thread.run_sync(lambda: Knowledge(passages, date.today))
-        dialog = _open_dialog(settings, knowledge, tickets)
+        dialog = _open_dialog(settings, knowledge, tickets, words)
 
         def kit_for(endpoint: SipEndpoint) -> Kit:
             return Kit(
@@ -296,9 +300,15 @@ async def _opened(opener: Callable[[Any], Any], section: Any) -> Any:
         raise UsageError(str(error)) from None
 
 
-def _open_dialog(settings: Settings, knowledge: Knowledge, tickets: RecordTickets) -> Dialog:
+def _open_dialog(
+    settings: Settings, knowledge: Knowledge, tickets: RecordTickets, words: WordWriter | None
+) -> Dialog:
     embedded = EmbeddedDialog(
-        knowledge, tickets, city=settings.dialog.city, transfer_below=settings.dialog.transfer_below
+        knowledge,
+        tickets,
+        city=settings.dialog.city,
+        transfer_below=settings.dialog.transfer_below,
+        clerk=Clerk(load_gazetteer(), load_taxonomy(), words.write if words else str),
     )
     if not settings.llm.base_url:
         return embedded

@@ -194,7 +194,8 @@ def transcribe(
     if settings.asr.uses_builtin_model:
         err.print(f"note: {BUILTIN_WARNING}")
     hotwords = speech.names_to_hear(settings.asr, settings.dialog.knowledge)
-    recognizer = speech.open_recognizer(settings.asr, hotwords)
+    writer = speech.open_writer(settings.asr)
+    recognizer = speech.written(speech.open_recognizer(settings.asr, hotwords), writer)
 
     async def run() -> None:
         try:
@@ -205,6 +206,8 @@ def transcribe(
                     out.print(json.dumps(found, ensure_ascii=False))
                 else:
                     out.print(f"{file}: {final.text}" if len(files) > 1 else final.text)
+                    if final.raw:
+                        out.print(f"  heard: {final.raw}")
         finally:
             await recognizer.aclose()
 

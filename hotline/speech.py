@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import wave
 from collections.abc import AsyncIterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soxr
-import yaml
 
 import dialog
 from asr import Recognizer, Transcript
 from asr.factory import TAKE_HOTWORDS, Folders, Servers
 from asr.factory import open_recognizer as open_engines
+from asr.written import Writer, WrittenRecognizer
+from dialog.places import load_gazetteer
 from hotline.errors import UsageError
 from hotline.sections import AsrSettings, TtsSettings
 from tts import Voice
@@ -28,8 +28,21 @@ SAMPLE_RATE = 8000  # Hz: recognisers hear what a telephone carries
 GAZETTEER = Path(dialog.__file__).parent / "gazetteer.yaml"
 
 
+def open_writer(settings: AsrSettings) -> Writer | None:
+    """What writes callers' words as the city writes them; None where they shall stay as they are heard."""
+    return Writer(load_gazetteer(GAZETTEER).names) if settings.itn else None
+
+
+def written(recognizer: Recognizer, writer: Writer | None) -> Recognizer:
+    """The recogniser with its finals written."""
+    return WrittenRecognizer(recognizer, writer) if writer else recognizer
+
+
 def open_recognizer(settings: AsrSettings, hotwords: Sequence[str] = ()) -> Recognizer:
-    """The configured recogniser; blocks while its models load. Raises ModelError."""
+    """The configured recogniser, which tells words as it hears them; blocks while its models load.
+
+    Raises ModelError.
+    """
     return open_engines(
         settings.engine,
         model=settings.model,
@@ -54,12 +67,10 @@ def names_to_hear(settings: AsrSettings, knowledge: str) -> tuple[str, ...]:
     """
     if not settings.hotwords or not set(settings.engine) & set(TAKE_HOTWORDS):
         return ()
+    from dialog.hotwords import hotwords_of
     from hotline.check import load_knowledge
 
-    names = _places()
-    for passage in load_knowledge(knowledge):
-        names += [passage.topic, passage.department]
-    return tuple(dict.fromkeys(name for name in names if len(name) > 1))
+    return tuple(hotwords_of(load_knowledge(knowledge), load_gazetteer(GAZETTEER)))
 
 
 def open_configured_voice(settings: TtsSettings) -> FallbackVoice:
@@ -125,12 +136,6 @@ async def synthesise(voice: Voice, text: str) -> bytes:
 
 def _folder(name: str) -> Path | None:
     return Path(name).expanduser() if name else None
-
-
-def _places() -> list[str]:
-    """Every name in the gazetteer: districts, streets, communities, landmarks."""
-    districts = yaml.safe_load(GAZETTEER.read_text(encoding="utf-8"))["districts"]
-    return [name for district, kinds in districts.items() for name in (district, *chain(*kinds.values()))]
 
 
 def _samples(raw: bytes, width: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

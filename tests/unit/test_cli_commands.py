@@ -181,6 +181,21 @@ def test_transcribe_takes_every_rate_and_both_channels(
     assert heard["words"][0]["start_s"] < 0.5
 
 
+def test_transcribe_writes_numbers_and_tells_what_was_heard(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pcm = np.frombuffer(synthesise("门牌号是七幺五四三幺"), "<i2").reshape(-1, 1) / 32768
+    write_wav(Path("a.wav"), pcm, 8000, 2)
+    assert main(["transcribe", "a.wav"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["门牌号是715431", "  heard: 门牌号是七幺五四三幺"]
+    assert main(["transcribe", "a.wav", "--json"]) == 0
+    heard = json.loads(capsys.readouterr().out)
+    assert (heard["text"], heard["raw"]) == ("门牌号是715431", "门牌号是七幺五四三幺")
+    monkeypatch.setenv("HOTLINE_ASR__ITN", "false")
+    assert main(["transcribe", "a.wav"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["门牌号是七幺五四三幺"]
+
+
 def test_several_files_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a.wav", "b.wav"):
         write_wav(Path(name), speech(8000), 8000, 2)
