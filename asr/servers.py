@@ -23,7 +23,7 @@ from asr.server import NETWORK_ERRORS, TIMEOUTS, Link, Server
 
 UNRATED_CONFIDENCE = 0.75  # for words that come without one: clear enough to act on, not certain
 _CLOSE_TIMEOUT_S = 0.3
-_KEEPALIVE_S = 5.0
+_KEEPALIVE_S = 20.0  # no less: a ping waits behind all the audio that a busy server has still to take
 _log = logging.getLogger(__name__)
 _wire_log = logging.getLogger(f"{__name__}.wire")
 _wire_log.setLevel(logging.INFO)  # at DEBUG the package would write callers' words into the log

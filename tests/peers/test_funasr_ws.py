@@ -43,6 +43,7 @@ globals().update(
 
 WORDS = "我想咨询出生证明"
 AUDIO = bytes(2 * 8000 * 2)
+BUSY_S = 30.0  # for tests in which nothing is to be given up, however busy the machine is
 ALL: tuple[Flavour, ...] = ("cpp", "cpp-files", "python", "python-2024")
 
 
@@ -56,7 +57,7 @@ async def recognizer(request: pytest.FixtureRequest) -> AsyncIterator[Recognizer
     if flavour == "python" and any(part in request.node.name for part in ("times", "pause", "minute")):
         pytest.skip("the Python server counts times from the beginning of a segment")
     async with FunasrServer(decoder=real, flavour=flavour) as server:
-        engine = FunasrServerRecognizer([server.url], reuse=reuse)
+        engine = over(server, reuse=reuse, reply_timeout_s=BUSY_S)
         yield engine
         await engine.aclose()
 
@@ -71,12 +72,12 @@ async def hear(engine: Recognizer, pcm: bytes = AUDIO) -> list[Transcript]:
 
 
 def over(*servers: FunasrServer, **settings: Any) -> FunasrServerRecognizer:
-    settings = {"connect_timeout_s": 0.3, "reply_timeout_s": 0.5, **settings}
+    settings = {"connect_timeout_s": 1.0, "reply_timeout_s": 1.0, **settings}
     return FunasrServerRecognizer([server.url for server in servers], **settings)
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while not condition():  # noqa: ASYNC110
             await anyio.sleep(0.005)
 
@@ -189,8 +190,8 @@ async def test_punctuation_blanks_and_tags_are_dropped(said: str, text: str) -> 
 async def test_nobody_waits_who_need_not(flavour: Flavour, at_least_s: float) -> None:
     async with FunasrServer(decoder=scripted, flavour=flavour) as server:
         began = anyio.current_time()
-        await hear(over(server, reply_timeout_s=30.0))
-        assert at_least_s <= anyio.current_time() - began < at_least_s + 5
+        await hear(over(server, reply_timeout_s=BUSY_S))
+        assert at_least_s <= anyio.current_time() - began < at_least_s + 15
 
 
 async def test_a_word_too_short_for_a_guess_is_not_waited_for_either() -> None:
@@ -200,8 +201,8 @@ async def test_a_word_too_short_for_a_guess_is_not_waited_for_either() -> None:
         return ScriptedDecoder([("是", 9.0)], rate)
 
     async with FunasrServer(decoder=decoder, flavour="python-2024") as server:
-        with anyio.fail_after(5):
-            assert (await hear(over(server, reply_timeout_s=30.0)))[-1].text == "是"
+        with anyio.fail_after(15):
+            assert (await hear(over(server, reply_timeout_s=BUSY_S)))[-1].text == "是"
 
 
 async def test_what_was_seen_while_the_caller_spoke_tells_the_old_server_behind_a_proxy() -> None:
@@ -212,11 +213,12 @@ async def test_what_was_seen_while_the_caller_spoke_tells_the_old_server_behind_
         await shown.wait()
 
     async with FunasrServer(decoder=scripted, flavour="python-2024", hide_software=True) as server:
-        with anyio.fail_after(5):
+        with anyio.fail_after(15):
             heard = []
-            async for item in over(server, reply_timeout_s=30.0).transcribe(speech()):
+            async for item in over(server, reply_timeout_s=BUSY_S).transcribe(speech()):
                 heard.append(item)
-                shown.set()
+                if item.text == "我想咨询出生":  # all that this server says before the end
+                    shown.set()
     assert heard[-1] == Transcript(WORDS, True, 0.75)
 
 
@@ -237,7 +239,7 @@ async def test_segments_still_being_heard_at_the_end_are_waited_for(flavour: Fla
         return Slow([("我 想 咨询", 1.0), ("出生 证明", 1.5)], rate)
 
     async with FunasrServer(decoder=decoder, flavour=flavour) as server:
-        assert (await hear(over(server, reply_timeout_s=5.0)))[-1].text == WORDS
+        assert (await hear(over(server, reply_timeout_s=BUSY_S)))[-1].text == WORDS
 
 
 async def test_what_the_server_had_told_stands_when_it_does_not_finish(
@@ -271,8 +273,8 @@ async def test_a_kept_connection_never_mixes_utterances(fault: Fault) -> None:
 
 FAULTS: Sequence[tuple[Fault, str]] = [
     ("refuse", "refused with HTTP 503"),
-    ("no_handshake", "no connection within 0.3 s"),
-    ("silent", "no reply within 0.7 s after the end of the audio"),
+    ("no_handshake", "no connection within 1 s"),
+    ("silent", "no reply within 1.2 s after the end of the audio"),
     ("disconnect", "the connection was lost"),
     ("disconnect_at_end", "the connection was lost"),
     ("not_json", "not a JSON object"),
@@ -372,7 +374,7 @@ def test_an_address_that_is_none_is_refused() -> None:
 async def test_a_call_goes_on_with_the_local_engine_when_the_server_dies_in_mid_sentence() -> None:
     local = VoskRecognizer(BUILTIN, workers=1)
     async with FunasrServer("disconnect", decoder=real) as server:
-        engine = FallbackRecognizer([over(server), local])
+        engine = FallbackRecognizer([over(server, reply_timeout_s=BUSY_S), local])
         heard = await hear(engine, synthesise(SENTENCES[0]))
         after = await hear(engine, synthesise(SENTENCES[1]))
         await engine.aclose()
@@ -384,6 +386,6 @@ async def test_a_call_goes_on_with_the_local_engine_when_the_server_dies_in_mid_
 async def test_real_words_come_through_all_flavours() -> None:
     for flavour in ALL:
         async with FunasrServer(decoder=real, flavour=flavour) as server:
-            engine = FunasrServerRecognizer([server.url])
+            engine = over(server, reply_timeout_s=BUSY_S)
             assert (await hear(engine, synthesise(SENTENCES[1])))[-1].text == SENTENCES[1]
             await engine.aclose()

@@ -40,6 +40,7 @@ globals().update(
 
 SPEECH = Path(__file__).parents[2].parent / "shared" / "data" / "speech"
 WORDS = "我想咨询出生证明"
+BUSY_S = 30.0  # for tests in which nothing is to be given up, however busy the machine is
 AUDIO = bytes(2 * 8000 * 2)  # what the script makes of it does not depend on what is in it
 
 
@@ -56,7 +57,7 @@ def real(rate: float) -> Decoder:
 @pytest.fixture(params=[False, True], ids=["fresh", "reused"])
 async def recognizer(request: pytest.FixtureRequest) -> AsyncIterator[Recognizer]:
     async with VoskServer(decoder=real) as server:
-        engine = VoskServerRecognizer([server.url], reuse=request.param)
+        engine = over(server, reuse=request.param, reply_timeout_s=BUSY_S)
         yield engine
         await engine.aclose()
 
@@ -70,11 +71,11 @@ async def hear(engine: Recognizer, pcm: bytes = AUDIO) -> list[Transcript]:
     return [heard async for heard in engine.transcribe(frames(pcm))]
 
 
-def over(*servers: VoskServer, reuse: bool = False, reply_timeout_s: float = 0.5) -> VoskServerRecognizer:
+def over(*servers: VoskServer, reuse: bool = False, reply_timeout_s: float = 1.0) -> VoskServerRecognizer:
     return VoskServerRecognizer(
         [server.url for server in servers],
         reuse=reuse,
-        connect_timeout_s=0.3,
+        connect_timeout_s=1.0,
         reply_timeout_s=reply_timeout_s,
     )
 
@@ -84,7 +85,7 @@ def open_files() -> int:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    with anyio.fail_after(5):
+    with anyio.fail_after(20):
         while not condition():  # noqa: ASYNC110
             await anyio.sleep(0.005)
 
@@ -212,8 +213,8 @@ async def test_the_next_server_hears_it_all_when_one_fails(
     ("fault", "message"),
     [
         ("refuse", "refused with HTTP 503"),
-        ("no_handshake", "no connection within 0.3 s"),
-        ("silent", "no reply within 0.5 s"),
+        ("no_handshake", "no connection within 1 s"),
+        ("silent", "no reply within 1 s"),
         ("disconnect", "the connection was lost"),
         ("disconnect_at_end", "the connection was lost"),
         ("not_json", "not a JSON object"),
@@ -242,7 +243,7 @@ async def test_servers_that_are_not_there_are_named() -> None:
 @pytest.mark.parametrize("reuse", [False, True])
 async def test_hundreds_of_utterances_leave_no_task_and_no_socket_behind(reuse: bool) -> None:
     async with VoskServer(decoder=scripted) as server:
-        engine = over(server, reuse=reuse, reply_timeout_s=10.0)
+        engine = over(server, reuse=reuse, reply_timeout_s=BUSY_S)
         tasks, sockets = len(anyio.get_running_tasks()), open_files()
 
         async def one(number: int) -> None:
@@ -340,7 +341,7 @@ async def test_real_speech_gives_what_the_engine_in_process_gives() -> None:
         pytest.skip(f"no recordings at {SPEECH}")
     local = VoskRecognizer(BUILTIN, workers=1)
     async with VoskServer(decoder=real) as server:
-        engine = VoskServerRecognizer([server.url], reuse=True)
+        engine = over(server, reuse=True, reply_timeout_s=BUSY_S)
         for path in sorted(SPEECH.glob("*.wav"))[:6]:
             pcm = read_wav(path)
             there, here = (await hear(engine, pcm))[-1], (await hear(local, pcm))[-1]
