@@ -151,7 +151,7 @@ def _what_is_wrong(scene: Scene, call: dict[str, Any], desk: httpx.Client) -> st
     if scene.outcome == "ticket":
         ticket = desk.get(f"/api/v1/tickets/{call['ticket_id']}").json()
         slots = ticket["slots"]
-        if "建设路" not in slots.get("place", "") or "十一点" not in slots.get("time", ""):
+        if "建设路18号" not in slots.get("place", "") or "11点" not in slots.get("time", ""):
             return "the work order lacks the place or the time that was said"
     if scene.outcome == "transferred":
         transfer = call["transfer"]
