@@ -26,8 +26,8 @@ from tts.pinyin import phrases
 from tts.spoken import spoken
 
 TEXT = Path(__file__).parents[1] / "asr" / "builtin" / "text"
-_GENERATED = 4000  # numbers, names and addresses, beside the sentences
-_ACOUSTIC_SCALE, _LANGUAGE_SCALE = 1.4, 1.0
+_GENERATED = 5000  # numbers, names and addresses, beside the sentences
+_ACOUSTIC_SCALE, _LANGUAGE_SCALE = 1.0, 1.0
 HAN = re.compile("[一-鿿]+")
 _SYLLABLE = re.compile("[a-zêü:]+[1-5]")
 

@@ -259,3 +259,24 @@ def models_get(
 
     folder = get_with_progress(name, load_settings(config).asr.models_dir)
     out.print(f'{folder}: ready; set asr.model = "{name}"')
+
+
+@models.command("build-graph")
+def models_build_graph(
+    name: Annotated[str, typer.Option("--name", help="The model's name in asr.models_dir.")] = "builtin-city",
+    gazetteer: Annotated[
+        Path | None, typer.Option(help="The city's names, of the form of dialog/gazetteer.yaml.")
+    ] = None,
+    text: Annotated[
+        list[Path] | None, typer.Option(help="More sentences as callers say them, one a line; repeatable.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Teach the built-in recogniser the city's words: its places, the questions of dialog.knowledge."""
+    from hotline.builtin_model import build_city_model
+    from hotline.settings import load_settings
+
+    settings = load_settings(config)
+    folder = settings.asr.models_dir / name
+    size = build_city_model(folder, settings.dialog.knowledge, gazetteer, text or [])
+    out.print(f'{folder}: {size / 1e6:.1f} MB, ready; set asr.model = "{name}"')

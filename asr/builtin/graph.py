@@ -23,14 +23,14 @@ _BLANK_COST = (
 _FEW = 40  # successors up to which a history has an arc for each
 _ENDPOINT_TEXT = """\
 --min-active=200
---max-active=3000
---beam=13
+--max-active=2000
+--beam=11
 --lattice-beam=6
 # without it 5 s of silence take 22 s: lattices of silence explode, and nothing here needs phones
 --phone-determinize=false
 --acoustic-scale={acoustic_scale}
 --frame-subsampling-factor=3
---frames-per-chunk=9
+--frames-per-chunk=15
 --endpoint.silence-phones=1
 --endpoint.rule2.min-trailing-silence=0.45
 --endpoint.rule3.min-trailing-silence=0.75

@@ -50,7 +50,7 @@ def test_every_command_in_the_page_exists_and_every_command_is_in_the_page() -> 
     written = [usage for row in rows("Commands") for usage in present(row[0])]
     named = {}
     for usage in written:
-        words = re.match(r"hotline((?: [a-z]+)+)", usage)
+        words = re.match(r"hotline((?: [a-z][a-z-]*)+)", usage)
         assert words, usage
         named[words[1].strip()] = usage
     assert set(named) == set(commands())
