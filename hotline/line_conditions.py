@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from asr.builtin.line import alaw, lose_packets
+
 Samples: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[np.float64]]"  # on the scale of 16 bits
 Through: TypeAlias = Literal["clean", "alaw"]
 
@@ -59,9 +61,9 @@ def apply(pcm: bytes, condition: Condition, *, name: str, noise: Samples | None 
         samples = add_noise(samples, pink_noise() if noise is None else noise, condition.noise_db, chance)
     samples = np.round(samples)
     if condition.through == "alaw":
-        samples = through_alaw(samples)
+        samples = alaw(samples)
     if condition.loss_percent:
-        samples = lose_packets(samples, condition.loss_percent, chance)
+        samples = lose_packets(samples, condition.loss_percent / 100, chance)
     return bytes(np.clip(np.round(samples), -32768, 32767).astype("<i2").tobytes())
 
 
@@ -99,23 +101,6 @@ def first_sound_s(pcm: bytes) -> float:
 def frame_powers(samples: Samples) -> Samples:
     """Mean square of each frame, the last one filled up with silence."""
     return np.asarray((_frames(samples) ** 2).mean(axis=1))
-
-
-def through_alaw(samples: Samples) -> Samples:
-    """What comes out of a G.711 A-law coder and decoder; whole numbers in, whole numbers out."""
-    magnitude = np.clip(np.where(samples < 0, -samples - 1, samples), 0, 32767)
-    exponent = np.floor(np.log2(np.maximum(magnitude, 1)))
-    step = np.maximum(16.0, 2.0 ** (exponent - 4))
-    level = np.floor(magnitude / step) * step + step / 2
-    return np.asarray(np.where(samples < 0, -level, level))
-
-
-def lose_packets(samples: Samples, percent: float, chance: np.random.Generator) -> Samples:
-    """Each packet is lost with this probability; the one before it is repeated, at half its loudness."""
-    frames = _frames(samples)
-    for number in np.flatnonzero(chance.random(len(frames)) < percent / 100):
-        frames[number] = frames[number - 1] / 2 if number else 0.0
-    return np.asarray(frames.reshape(-1)[: len(samples)])
 
 
 @functools.lru_cache(1)

