@@ -63,9 +63,7 @@ def _audio(number: int, text: str, noise_db: float | None) -> bytes:
     return np.clip(x, -32768, 32767).astype("<i2").tobytes()
 
 
-async def _one_pair(
-    clips: Sequence[tuple[int, str]], noise_db: float | None, recognizer: Recognizer
-) -> list[Clip]:
+async def _one_pair(clips: Sequence[tuple[str, bytes]], recognizer: Recognizer) -> list[Clip]:
     """Call ourselves, say every clip, note what the called side hears."""
     answered: list[SipLeg] = []
     heard: list[Word] = []
@@ -86,9 +84,9 @@ async def _one_pair(
             answered[0], recognizer, TurnSettings(no_input_s=1e9), emit=emit, agent_speaks=lambda: False
         )
         tasks.start_soon(ear.listen)
-        for number, text in clips:
+        for text, audio in clips:
             heard.clear()
-            await leg.play(_audio(number, text, noise_db))
+            await leg.play(audio)
             await leg.drained()
             await anyio.sleep(PAUSE_S)
             while ear.open_utterances:  # noqa: ASYNC110 - counted by the ear
@@ -110,9 +108,9 @@ async def _answer(calls: list[SipLeg]) -> None:
 def _worker(text_set: str, noise: str, index: int) -> None:
     noise_db = float(noise) if noise else None
     # numbered over the whole set, so that voices and noise do not depend on the number of workers
-    clips = list(enumerate((HELD_OUT_TEXT / f"{text_set}.txt").read_text(encoding="utf-8").split()))
-    recognizer = VoskRecognizer(BUILTIN, workers=1)
-    found = anyio.run(_one_pair, clips[index::WORKERS], noise_db, recognizer)
+    texts = list(enumerate((HELD_OUT_TEXT / f"{text_set}.txt").read_text(encoding="utf-8").split()))
+    clips = [(text, _audio(number, text, noise_db)) for number, text in texts[index::WORKERS]]
+    found = anyio.run(_one_pair, clips, VoskRecognizer(BUILTIN, workers=1))
     print(json.dumps([asdict(clip) for clip in found], ensure_ascii=False))
 
 
