@@ -9,7 +9,7 @@ JOBS ?= 3
 # Byte code is made when it is first needed, which is sooner than for every file at once.
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo run test check bench builtin-model clean
+.PHONY: demo run test check bench builtin-model extras clean
 
 $(RUN): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3,10) <= sys.version_info[:2] <= (3,12))' || \
@@ -31,6 +31,10 @@ run: $(RUN)
 
 test: $(DEV)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+# FunASR's engines and the builder of the built-in recogniser: PyTorch, several GB. Without them their tests skip.
+extras: $(DEV)
+	@$(PIP) -e '.[funasr,funasr-onnx,builder]'
 
 check: $(DEV)
 	$(BIN)/ruff check .
