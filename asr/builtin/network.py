@@ -1,8 +1,8 @@
 """The acoustic network and its training: a small TDNN under a CTC loss in which no phone is repeated.
 
-CTC (Graves et al., 2006) lets a phone fill several frames; here each phone takes exactly one frame and blanks
-fill the rest, as in the recurrent neural aligner (Sak et al., 2017). A phone is then one state of the decoding
-graph where CTC needs two: the graph is about half as big.
+CTC (Graves et al., 2006) lets a phone fill several frames; here each phone takes exactly one frame and
+blanks fill the rest, as in the recurrent neural aligner (Sak et al., 2017). A phone is then one state of the
+decoding graph where CTC needs two: the graph is about half as big.
 """
 
 from __future__ import annotations
