@@ -33,7 +33,7 @@ _SYLLABLE = re.compile("[a-zêü:]+[1-5]")
 
 
 def read(text: str) -> list[str]:
-    """The toned syllables that `speak` says."""
+    """The toned syllables that the voice says."""
     return [
         syllable
         for phrase in phrases(spoken(text))

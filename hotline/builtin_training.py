@@ -54,8 +54,6 @@ def training_voices() -> list[str]:
 
 def train_acoustic_model(target: Path, work: Path, minutes: float) -> None:
     """Speak the training text, train, write am/; features stay in `work`, where a second run finds them."""
-    import torch
-
     from asr.builtin.kaldi_model import write_acoustic_model
     from asr.builtin.network import LAYERS, SPLICE, train
 
@@ -77,7 +75,6 @@ def train_acoustic_model(target: Path, work: Path, minutes: float) -> None:
         f"{len(utterances)} utterances, {hours:.1f} hours; training for {minutes:g} minutes on one core"
     )
     network = train(utterances, minutes=minutes, report=out.print, save_to=work / "weights.pt")
-    torch.save(network.state_dict(), work / "weights.pt")
     write_acoustic_model(network.affines(), SPLICE, LAYERS, STRIDE, target)
 
 
