@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import kaldi_native_fbank
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +21,8 @@ MFCC_CONF = """\
 
 def mfcc(samples: Samples) -> npt.NDArray[np.float32]:
     """(frames, DIMENSIONS), one frame every 10 ms, computed as Vosk does by MFCC_CONF."""
+    import kaldi_native_fbank  # of the extra `builder`; who wants only the shape does without it
+
     options = kaldi_native_fbank.MfccOptions()
     options.frame_opts.samp_freq = SAMPLE_RATE
     options.frame_opts.dither = 0
