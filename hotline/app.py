@@ -277,7 +277,10 @@ def _open_records(settings: Settings) -> tuple[Store, Writer]:
             if closed.recording:
                 with contextlib.suppress(FileNotFoundError):
                     repair(settings.records.dir / closed.recording)
-        store.seed_seats({**seat.model_dump(), "status": "free"} for seat in settings.seats.seats)
+        store.seed_seats(
+            {"id": seat.id, "name": seat.name, "uri": seat.address, "skills": seat.skills, "status": "free"}
+            for seat in settings.seats.seats
+        )
         password = store.first_admin()
     except OSError as error:
         raise UsageError(f"records.dir {settings.records.dir}: {error.strerror or error}") from None

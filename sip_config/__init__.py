@@ -4,7 +4,16 @@ The models raise pydantic's ValidationError; `hotline.settings` turns it into on
 """
 
 from sip_config.base import Section
-from sip_config.seats import SeatSettings, SeatsSettings
-from sip_config.trunks import PortRange, SipSettings, TrunkSettings
+from sip_config.seats import REGISTERED, SeatSettings, SeatsSettings
+from sip_config.trunks import Network, PortRange, SipSettings, TrunkSettings
 
-__all__ = ["PortRange", "SeatSettings", "SeatsSettings", "Section", "SipSettings", "TrunkSettings"]
+__all__ = [
+    "REGISTERED",
+    "Network",
+    "PortRange",
+    "SeatSettings",
+    "SeatsSettings",
+    "Section",
+    "SipSettings",
+    "TrunkSettings",
+]

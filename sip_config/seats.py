@@ -4,19 +4,42 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from sip_config.base import Section
 from sip_config.trunks import SipUri
 
+REGISTERED = "registered.invalid"  # the host that stands for "wherever this user is registered with us"
+
 
 class SeatSettings(Section):
-    """One person's telephone; `skills` are the words a transfer may ask for."""
+    """One person's telephone; `skills` are the words a transfer may ask for.
+
+    With `user` and a password the telephone registers with us, and needs no `uri`.
+    """
 
     id: str = Field(min_length=1)
     name: str = Field(min_length=1)
-    uri: SipUri
+    uri: SipUri | Literal[""] = ""
     skills: tuple[str, ...] = ()
+    user: str = Field(default="", pattern=r"^[A-Za-z0-9._+-]*$")
+    password: SecretStr = SecretStr("")
+    password_file: str = ""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> SeatSettings:
+        if self.user and not self.password.get_secret_value():
+            raise ValueError("user needs password_file: the telephone proves it when it registers")
+        if not (self.uri or self.user):
+            raise ValueError(
+                "give uri, the telephone's SIP address, or user and password_file when it registers with us"
+            )
+        return self
+
+    @property
+    def address(self) -> str:
+        """Where the telephone rings: `uri`, or wherever `user` is registered."""
+        return self.uri or f"sip:{self.user}@{REGISTERED}"
 
 
 class SeatsSettings(Section):
