@@ -68,6 +68,24 @@ class Transfer(BaseModel):
     outcome: str
 
 
+class LineQuality(BaseModel):
+    """What one leg's audio was like; `remote_*` is what the other side reported of the audio it got from us.
+
+    `round_trip_ms` is null where the other side sent no such reports; then `remote_*` are 0 and say nothing.
+    """
+
+    leg: Literal["caller", "seat"]
+    codec: str
+    received_packets: int
+    lost_packets: int
+    jitter_ms: float
+    sent_packets: int
+    remote_lost_packets: int
+    remote_jitter_ms: float
+    round_trip_ms: float | None
+    late_frames: int
+
+
 class CallHead(BaseModel):
     """A call without what happened in it; `recording` is the path of its audio, empty if there is none."""
 
@@ -97,6 +115,7 @@ class Call(CallHead):
     turns: list[Turn]
     events: list[CallEvent]
     transfer: Transfer | None
+    line: list[LineQuality]
 
 
 TicketStatus = Literal["filed", "accepted", "in_progress", "resolved", "closed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ from voice.events import (
     CallEvent,
     CallStarted,
     Happened,
+    LineQuality,
     TicketFiled,
     TransferUpdated,
     Turn,
@@ -30,24 +32,49 @@ _NOBODY = "live feed"  # no write is about it, so that failures are left for dur
 
 
 class RecordJournal:
-    """A voice.events.Journal: written in order by the writer's thread, then told to the live feed."""
+    """A voice.events.Journal: written in order by the writer's thread, then told to the live feed.
 
-    def __init__(self, store: Store, writer: Writer, live: LiveFeed, node: str) -> None:
+    `observe` counts every event as it is emitted.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        live: LiveFeed,
+        node: str,
+        observe: Callable[[CallEvent], None] = lambda event: None,
+    ) -> None:
         self._store = store
         self._writer = writer
         self._live = live
         self._node = node
+        self._observe = observe
         self._written, self._to_tell = anyio.create_memory_object_stream[CallEvent](math.inf)
+        self._telling = 0
+
+    @property
+    def queue(self) -> int:
+        """How many events are not in the store yet, as far as is known."""
+        return self._to_tell.statistics().current_buffer_used + self._telling
 
     def emit(self, event: CallEvent) -> None:
+        self._observe(event)
         self._write(event)
         self._written.send_nowait(event)
 
     async def tell_live(self) -> None:
         """Publish each event once it is in the store, where its hearers will read it; until cancelled."""
         async for event in self._to_tell:
+            # What came meanwhile is in the same commit: one wait for all of it keeps up with many calls.
+            events = [event]
+            while self._to_tell.statistics().current_buffer_used:
+                events.append(self._to_tell.receive_nowait())
+            self._telling = len(events)
             await self._writer.durable(about=_NOBODY)
-            self._live.publish(_as_json(event))
+            self._telling = 0
+            for event in events:
+                self._live.publish(_as_json(event))
 
     def close(self) -> None:
         """No more events; the live feed is told nothing further."""
@@ -85,6 +112,9 @@ class RecordJournal:
             )
         elif isinstance(event, TicketFiled):
             submit(store.save_call, call_id, ticket_id=event.ticket_id)
+        elif isinstance(event, LineQuality):
+            quality = asdict(event)
+            submit(store.add_line, quality.pop("call_id"), quality)
         elif isinstance(event, CallEnded):
             submit(
                 store.save_call,
@@ -101,6 +131,7 @@ _KINDS: dict[type, str] = {
     Turn: "turn",
     TransferUpdated: "transfer",
     TicketFiled: "ticket",
+    LineQuality: "line_quality",
     CallEnded: "call_ended",
 }
 

@@ -13,7 +13,7 @@ from records.engine import upsert
 from records.schema import call_events, calls, seats, transfers, turns
 
 PAGE_SIZE = 50
-CALL_FIELDS = frozenset(c.name for c in calls.c) - {"id"}
+CALL_FIELDS = frozenset(c.name for c in calls.c) - {"id", "line"}
 TURN_FIELDS = frozenset(c.name for c in turns.c) - {"call_id", "index"}
 
 
@@ -65,6 +65,12 @@ def add_event(
     connection.execute(call_events.insert().values(row))
 
 
+def add_line(connection: Connection, call_id: str, quality: Mapping[str, Any], now: datetime) -> None:
+    ensure_call(connection, call_id, now)
+    lines = connection.execute(select(calls.c.line).where(calls.c.id == call_id)).scalar_one()
+    connection.execute(update(calls).where(calls.c.id == call_id).values(line=[*lines, dict(quality)]))
+
+
 def save_transfer(connection: Connection, call_id: str, now: datetime, values: Mapping[str, Any]) -> None:
     ensure_call(connection, call_id, now)
     connection.execute(upsert(connection, transfers, {"call_id": call_id}, values))
@@ -80,7 +86,7 @@ def list_calls(
     outcome: str,
     page: int,
 ) -> dict[str, Any]:
-    query = select(calls)
+    query = select(*(column for column in calls.c if column.name != "line"))
     if from_ is not None:
         query = query.where(calls.c.started_at >= to_iso(from_))
     if to is not None:
@@ -146,10 +152,11 @@ def get_call(connection: Connection, call_id: str) -> dict[str, Any] | None:
     )
     moved = transfer.mappings().one_or_none()
     return {
-        **{k: v for k, v in row.items() if k not in ("ticket_id", "recording")},
+        **{k: v for k, v in row.items() if k not in ("ticket_id", "recording", "line")},
         "turns": [dict(turn) for turn in turn_rows.mappings()],
         "events": [dict(event) for event in event_rows.mappings()],
         "transfer": dict(moved) if moved else None,
+        "line": row["line"],
         "ticket_id": row["ticket_id"],
         "recording": row["recording"],
     }

@@ -56,6 +56,8 @@ def vcon(
         document["analysis"].append(_analysis("summary", 0 if document["dialog"] else [], call["transfer"]))
     if call["events"]:
         document["attachments"].append(_attachment(call, "events", call["events"]))
+    if call["line"]:
+        document["attachments"].append(_attachment(call, "line", call["line"]))
     if ticket is not None:
         document["attachments"].append(_attachment(call, "ticket", ticket))
     return document

@@ -13,15 +13,19 @@ from sqlalchemy import Connection, inspect, select
 from records import RecordsError
 from records.schema import metadata, schema_version
 
-LATEST = 2
+LATEST = 3
 
 
 def _keep_what_was_heard(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE turns ADD COLUMN asr_raw TEXT NOT NULL DEFAULT ''")
 
 
+def _keep_the_quality_of_lines(connection: Connection) -> None:
+    connection.exec_driver_sql("ALTER TABLE calls ADD COLUMN line JSON NOT NULL DEFAULT '[]'")
+
+
 # version -> what leads to it from the one before
-STEPS: Mapping[int, Callable[[Connection], None]] = {2: _keep_what_was_heard}
+STEPS: Mapping[int, Callable[[Connection], None]] = {2: _keep_what_was_heard, 3: _keep_the_quality_of_lines}
 
 
 def migrate(

@@ -34,6 +34,9 @@ calls = Table(
     Column("outcome", String, nullable=False, server_default="", index=True),
     Column("recording", String, nullable=False, server_default=""),
     Column("ticket_id", String),
+    Column(
+        "line", JSON, nullable=False, server_default="[]"
+    ),  # what each leg's audio was like, as they ended
 )
 Index("calls_open", calls.c.node, sqlite_where=calls.c.ended_at.is_(None))
 

@@ -61,6 +61,11 @@ class Store:
         with self._db.write() as connection:
             calls.add_event(connection, call_id, at_s, kind, detail, self._now())
 
+    def add_line(self, call_id: str, quality: Mapping[str, Any]) -> None:
+        """Add what one leg's audio was like, as in docs/interface.md; `quality` must be writable as JSON."""
+        with self._db.write() as connection:
+            calls.add_line(connection, call_id, quality, self._now())
+
     def save_transfer(
         self, call_id: str, reason: str, summary: Mapping[str, Any], seat: str, outcome: str
     ) -> None:
@@ -81,7 +86,7 @@ class Store:
         """A page (from 1) of calls, newest first, as {"items", "total", "page"}.
 
         `from_` <= started_at < `to`; `caller` is any part of the number; `q` is looked for in what was said.
-        An item is a call without turns, events and transfer, but with turn_count and first_words.
+        An item is a call without turns, events, transfer and line, but with turn_count and first_words.
         """
         with self._db.read() as connection:
             return calls.list_calls(
@@ -89,7 +94,7 @@ class Store:
             )
 
     def call(self, call_id: str) -> dict[str, Any] | None:
-        """A call with its turns, events and transfer, as in docs/interface.md; None if there is none."""
+        """A call with all that happened in it, as in docs/interface.md; None if there is none."""
         with self._db.read() as connection:
             return calls.get_call(connection, call_id)
 

@@ -85,17 +85,38 @@ class TicketFiled:
 
 
 @dataclass(frozen=True, slots=True)
+class LineQuality:
+    """What a leg's RTP was like from its begin to its end: RTP sequence numbers and RTCP reports (RFC 3550).
+
+    Jitter is the mean over the leg. `remote_*` is what the other side reported of the audio we sent; where it
+    reported nothing, `round_trip_ms` is None and they are 0.
+    """
+
+    call_id: str
+    leg: Literal["caller", "seat"]
+    codec: str  # PCMA, PCMU, G722 …; "" where no audio was agreed
+    received_packets: int
+    lost_packets: int
+    jitter_ms: float
+    sent_packets: int
+    remote_lost_packets: int
+    remote_jitter_ms: float
+    round_trip_ms: float | None
+    late_frames: int  # of 20 ms, that our own audio port was called for too late
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """The call is over."""
 
     call_id: str
     at: datetime
-    end_reason: str  # caller_hangup, agent_hangup, transferred, rejected_busy, failed, …
+    end_reason: str  # caller_hangup, agent_hangup, transferred, rejected_busy, media_timeout, failed, …
     outcome: str  # answered, ticket, transferred, abandoned, …
 
 
 CallEvent: TypeAlias = (
-    "CallStarted | CallAnswered | Turn | Happened | TransferUpdated | TicketFiled | CallEnded"
+    "CallStarted | CallAnswered | Turn | Happened | TransferUpdated | TicketFiled | LineQuality | CallEnded"
 )
 
 

@@ -116,6 +116,7 @@ export const END_REASON = {
   transferred: "转人工后结束",
   rejected_busy: "线路忙，未接入",
   max_duration: "通话超过时限",
+  media_timeout: "线路长时间无声音，已挂断",
   failed: "异常中断",
 };
 

@@ -74,6 +74,18 @@ export async function fillTicket(number) {
     ]));
 }
 
+// One leg's audio in a line of words; what the other side lost is told only where it reports at all.
+function lineWords(line) {
+  const share = (lost, all) => (all ? `${((100 * lost) / all).toFixed(1)}%` : "—");
+  const words = [`收到丢包 ${share(line.lost_packets, line.received_packets + line.lost_packets)}`, `抖动 ${Math.round(line.jitter_ms)} 毫秒`];
+  if (line.round_trip_ms !== null) {
+    words.push(`发出丢包 ${share(line.remote_lost_packets, line.sent_packets)}`, `往返 ${Math.round(line.round_trip_ms)} 毫秒`);
+  }
+  return [line.codec, ...words].filter(Boolean).join("，");
+}
+
+const legs = (call, leg) => call.line.filter((line) => line.leg === leg).map(lineWords);
+
 export function fillFacts(call) {
   const gaps = call.turns.map((turn) => turn.response_gap_ms).filter((ms) => ms !== null).sort((a, b) => a - b);
   const median = gaps.length ? `${Math.round(gaps[Math.floor((gaps.length - 1) / 2)])} 毫秒（最长 ${Math.round(gaps.at(-1))} 毫秒）` : "";
@@ -86,6 +98,8 @@ export function fillFacts(call) {
       ["接听时间", dateTime(call.answered_at)],
       ["结束时间", call.ended_at ? dateTime(call.ended_at) : "通话中"],
       ["响应间隔", median],
+      ["来电线路", legs(call, "caller")],
+      ["坐席线路", legs(call, "seat")],
       ["打断次数", String(call.turns.filter((turn) => turn.interrupted).length)],
       ["通话编号", h("code", {}, call.id)],
       ["节点", call.node],

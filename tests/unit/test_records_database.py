@@ -100,6 +100,7 @@ def test_a_database_of_version_1_keeps_its_turns_and_learns_what_was_heard(tmp_p
     first.close()
     raw = sqlite3.connect(tmp_path / "a.db")
     raw.execute("ALTER TABLE turns DROP COLUMN asr_raw")
+    raw.execute("ALTER TABLE calls DROP COLUMN line")
     raw.execute("UPDATE schema_version SET version = 1")
     raw.commit()
     raw.close()
@@ -108,6 +109,27 @@ def test_a_database_of_version_1_keeps_its_turns_and_learns_what_was_heard(tmp_p
     call = store.call("c1")
     assert call
     assert [(turn["text"], turn["asr_raw"]) for turn in call["turns"]] == [("你好", ""), ("18号", "十八号")]
+    store.close()
+
+
+def test_a_database_of_version_2_keeps_its_calls_and_learns_how_their_lines_were(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    first = Store(url)
+    first.save_call("c1", caller="1")
+    first.close()
+    raw = sqlite3.connect(tmp_path / "a.db")
+    raw.execute("ALTER TABLE calls DROP COLUMN line")
+    raw.execute("UPDATE schema_version SET version = 2")
+    raw.commit()
+    raw.close()
+    store = Store(url)
+    old = store.call("c1")
+    assert old
+    assert (old["caller"], old["line"]) == ("1", [])
+    store.add_line("c1", {"leg": "caller"})
+    new = store.call("c1")
+    assert new
+    assert new["line"] == [{"leg": "caller"}]
     store.close()
 
 

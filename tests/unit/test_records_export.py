@@ -59,6 +59,7 @@ def call() -> dict[str, Any]:
             "seat": "s1",
             "outcome": "busy",
         },
+        "line": [{"leg": "caller", "codec": "PCMA", "lost_packets": 12}],
         "ticket_id": "25030900001",
         "recording": "c1.wav",
     }
@@ -85,7 +86,8 @@ def test_vcon_holds_the_whole_call(call: dict[str, Any], tmp_path: Path) -> None
     assert transcript["dialog"] == [1, 2]
     assert json.loads(transcript["body"]) == call["turns"]
     assert json.loads(summary["body"])["summary"] == {"request": "噪声"}
-    assert [a["purpose"] for a in made["attachments"]] == ["events", "ticket"]
+    assert [a["purpose"] for a in made["attachments"]] == ["events", "line", "ticket"]
+    assert json.loads(made["attachments"][1]["body"]) == call["line"]
     assert export.vcon(call)["uuid"] == made["uuid"]
 
 
@@ -99,7 +101,7 @@ def test_vcon_without_an_address_carries_the_audio_itself(call: dict[str, Any], 
 
 
 def test_vcon_of_a_call_in_which_nothing_was_said(call: dict[str, Any]) -> None:
-    call.update(turns=[], events=[], transfer=None, ticket_id=None, caller="", ended_at=None)
+    call.update(turns=[], events=[], transfer=None, line=[], ticket_id=None, caller="", ended_at=None)
     made = export.vcon(call)
     assert (made["dialog"], made["analysis"], made["attachments"]) == ([], [], [])
     assert made["parties"][0]["name"] == "anonymous"

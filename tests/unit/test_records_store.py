@@ -19,6 +19,20 @@ pytestmark = [pytest.mark.unit]
 NOON = datetime(2025, 3, 9, 12, 0, tzinfo=CHINA)
 
 
+LINE: dict[str, Any] = {
+    "leg": "caller",
+    "codec": "PCMA",
+    "received_packets": 4210,
+    "lost_packets": 12,
+    "jitter_ms": 3.1,
+    "sent_packets": 4228,
+    "remote_lost_packets": 4,
+    "remote_jitter_ms": 5.0,
+    "round_trip_ms": None,
+    "late_frames": 0,
+}
+
+
 class Clock:
     """A clock that stands still until it is set."""
 
@@ -68,6 +82,8 @@ def test_a_call_comes_back_as_the_interface_says(store: Store) -> None:
     store.add_event("c1", 1.0, "dtmf", {"digit": "0"})
     store.save_transfer("c1", "caller_asked", {"request": "社保"}, "", "")
     store.save_transfer("c1", "caller_asked", {"request": "社保"}, "s1", "connected")
+    store.add_line("c1", {**LINE, "leg": "seat"})
+    store.add_line("c1", LINE)
     store.save_call("c1", ended_at="2025-03-09T04:01:00Z", end_reason="transferred", outcome="transferred")
     assert store.call("c1") == {
         "id": "c1",
@@ -121,10 +137,21 @@ def test_a_call_comes_back_as_the_interface_says(store: Store) -> None:
             "seat": "s1",
             "outcome": "connected",
         },
+        "line": [{**LINE, "leg": "seat"}, LINE],
         "ticket_id": None,
         "recording": "c1.wav",
     }
     assert store.call("c2") is None
+
+
+def test_a_line_is_kept_even_if_its_call_was_never_saved_and_is_in_no_list(store: Store) -> None:
+    store.add_line("c1", LINE)
+    call = store.call("c1")
+    assert call
+    assert call["line"] == [LINE]
+    assert "line" not in store.calls()["items"][0]
+    with pytest.raises(TypeError, match="a call has no field 'line'"):
+        store.save_call("c1", line=[])
 
 
 def test_a_turn_is_kept_even_if_its_call_was_never_saved(store: Store) -> None:
