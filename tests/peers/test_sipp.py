@@ -1,4 +1,4 @@
-"""sipp as the caller: its scenarios are in the folder sipp/, what they did is in the agent's record."""
+"""sipp as the caller: its scenarios are in tests/sip/scenarios/, what they did is in the agent's record."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.sip.agent import ANSWER, QUESTION, Agent, kinds, running_agent, voice_cache, words
+from tests.sip.agent import ANSWER, QUESTION, ROOT, Agent, kinds, running_agent, voice_cache, words
+from tests.sip.g711 import to_a_law
 from tests.unit.espeak import synthesise
 
 SIPP = shutil.which("sipp")
@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian package sip-tester)"),
 ]
 
-SCENARIOS = Path(__file__).parent / "sipp"
+SCENARIOS = ROOT / "tests" / "sip" / "scenarios"
 KEY_0 = Path("/usr/share/sip-tester/dtmf_2833_0.pcap")
 # One caller's number for each scenario; those in a row run one after the other, the rows side by side.
 ROWS = [
@@ -37,17 +37,6 @@ ROWS = [
 ]
 NUMBERS = {name: number for row in ROWS for name, number in row.items()}
 AFTER_S = 2  # silence behind the question: sipp sends nothing once the file is over
-
-
-def a_law(pcm: bytes) -> bytes:
-    """G.711 A-law of s16le."""
-    samples = np.frombuffer(pcm, "<i2").astype(np.int32) >> 3
-    positive = samples >= 0
-    size = np.where(positive, samples, -samples - 1)
-    exponent = np.maximum(0, np.floor(np.log2(np.maximum(size, 1))).astype(np.int32) - 4)
-    mantissa = np.where(exponent > 0, size >> np.maximum(exponent, 1), size >> 1) & 0x0F
-    coded = (exponent << 4 | mantissa) ^ np.where(positive, 0xD5, 0x55)
-    return bytes(coded.astype(np.uint8).tobytes())
 
 
 def sipp(agent: Agent, scenario: str) -> subprocess.CompletedProcess[str]:
@@ -79,7 +68,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     limits = {"max_calls": 3}
     with running_agent(folder, voice_cache(tmp_path_factory), limits=limits) as running:
         question = synthesise(QUESTION) + bytes(AFTER_S * 16000)
-        (folder / "question.alaw").write_bytes(a_law(question))
+        (folder / "question.alaw").write_bytes(to_a_law(question))
         yield running
 
 
