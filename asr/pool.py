@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
@@ -31,16 +31,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How far behind decoding is at one moment.
+    """How far behind decoding is at one moment, and how much was decoded so far.
 
     `waiting_s` is the audio handed in whose decoding has not begun, of all `utterances` under way together;
     `oldest_wait_s` is how long the chunk that waits longest has waited. Both are near 0 while the threads
     keep up; where `oldest_wait_s` stays above `CHUNK_S`, words come late: no further call should be taken.
+    Since the start, `decoded_s` of audio took the threads together `busy_s`: their quotient, times the calls
+    that speak at a time, is the number of threads it needs.
     """
 
     utterances: int = 0
     waiting_s: float = 0.0
     oldest_wait_s: float = 0.0
+    decoded_s: float = 0.0
+    busy_s: float = 0.0
+
+    @classmethod
+    def together(cls, loads: Sequence[Load]) -> Load:
+        """That of several recognisers in one process."""
+        return cls(
+            sum(load.utterances for load in loads),
+            sum(load.waiting_s for load in loads),
+            max((load.oldest_wait_s for load in loads), default=0.0),
+            sum(load.decoded_s for load in loads),
+            sum(load.busy_s for load in loads),
+        )
 
 
 @runtime_checkable
@@ -67,6 +82,7 @@ class DecodingPool:
         self._utterances: set[_Utterance[Any]] = set()
         self._line: deque[_Utterance[Any]] = deque()
         self._closed = False
+        self._decoded_s = self._busy_s = 0.0
 
     async def run(
         self, audio: AsyncIterator[bytes], decode: Callable[[bytes, bool], T]
@@ -101,7 +117,8 @@ class DecodingPool:
             chunks = sum(len(chunk.pcm) for chunks in waiting for chunk in chunks) / self._chunk_bytes
             now = self._clock()
             oldest_s = max((now - chunks[0].since for chunks in waiting), default=0.0)
-            return Load(len(self._utterances), chunks * CHUNK_S, oldest_s)
+            waiting_s = chunks * CHUNK_S
+            return Load(len(self._utterances), waiting_s, oldest_s, self._decoded_s, self._busy_s)
 
     def close(self) -> None:
         """Free the threads; utterances under way end with EngineFailed."""
@@ -148,6 +165,7 @@ class DecodingPool:
             utterance = next((one for one in self._line if one.nearly_done()), self._line[0])
             self._line.remove(utterance)
             chunk = utterance.chunks.popleft()
+        began_s = self._clock()
         try:
             utterance.tell(utterance.decode(chunk.pcm, chunk.last))
         except Exception as error:
@@ -157,6 +175,8 @@ class DecodingPool:
             if chunk.last:
                 utterance.tell(_Over())
         with self._lock:
+            self._decoded_s += len(chunk.pcm) / self._chunk_bytes * CHUNK_S
+            self._busy_s += self._clock() - began_s
             utterance.busy = False
             self._stand_in_line(utterance)
 

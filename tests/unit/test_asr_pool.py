@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import anyio
@@ -62,6 +63,10 @@ class Desk:
 
     def names(self) -> str:
         return "".join(name for name, _, _ in self.served)
+
+    def waiting(self) -> Load:
+        """The pool's load, without what was decoded before."""
+        return replace(self.pool.load(), decoded_s=0.0, busy_s=0.0)
 
 
 async def given(*pieces: bytes) -> AsyncIterator[bytes]:
@@ -135,20 +140,57 @@ async def test_what_waits_is_told(desk: Desk) -> None:
     over = anyio.Event()
     async with anyio.create_task_group() as calls:
         await desk.hold(calls)
-        assert desk.pool.load() == Load(1, 0.0, 0.0)
+        assert desk.waiting() == Load(1, 0.0, 0.0)
         calls.start_soon(desk.hear, "a", unfinished(bytes(10 * CHUNK), over))
         await until(lambda: desk.pool.load().waiting_s > 0.95)
-        assert desk.pool.load() == Load(2, pytest.approx(1.0), 0.0)
+        assert desk.waiting() == Load(2, pytest.approx(1.0), 0.0)
         desk.clock.now_s += 2
-        assert desk.pool.load() == Load(2, pytest.approx(1.0), 2.0)
+        assert desk.waiting() == Load(2, pytest.approx(1.0), 2.0)
         calls.start_soon(desk.hear, "b", unfinished(bytes(CHUNK), over))
         await until(lambda: desk.pool.load().waiting_s > 1.05)
         desk.clock.now_s += 1
-        assert desk.pool.load() == Load(3, pytest.approx(1.1), 3.0), "the oldest counts"
+        assert desk.waiting() == Load(3, pytest.approx(1.1), 3.0), "the oldest counts"
         desk.go()
-        await until(lambda: desk.pool.load() == Load(2, 0.0, 0.0))
+        await until(lambda: desk.waiting() == Load(2, 0.0, 0.0))
         over.set()
-    assert desk.pool.load() == Load()
+    assert desk.waiting() == Load()
+
+
+async def test_what_was_decoded_and_how_long_it_took_is_told(desk: Desk) -> None:
+    async def rest() -> AsyncIterator[bytes]:
+        yield bytes(CHUNK)
+        desk.clock.now_s += 5.0  # nobody decodes now
+        yield bytes(CHUNK // 2)
+
+    def slowly(_pcm: bytes, _last: bool) -> str:
+        desk.clock.now_s += 0.03
+        return "a"
+
+    assert [text async for text in desk.pool.run(given(bytes(9 * CHUNK), bytes(CHUNK)), slowly)]
+    await until(lambda: desk.pool.load().busy_s > 10.5 * 0.03)
+    assert desk.pool.load() == Load(0, 0.0, 0.0, pytest.approx(1.0), pytest.approx(11 * 0.03))
+    desk.go()
+    assert await desk.hear("b", rest())
+    await until(lambda: desk.pool.load().decoded_s > 1.12)
+    assert desk.pool.load().decoded_s == pytest.approx(1.15)
+
+
+async def test_a_chunk_on_which_the_decoder_failed_took_its_time_too(desk: Desk) -> None:
+    def fail(_pcm: bytes, _last: bool) -> str:
+        desk.clock.now_s += 0.5
+        raise ValueError("bad frame")
+
+    with pytest.raises(EngineFailed):
+        [text async for text in desk.pool.run(given(bytes(CHUNK)), fail)]
+    await until(lambda: desk.pool.load().busy_s > 0)
+    assert desk.pool.load() == Load(0, 0.0, 0.0, pytest.approx(0.1), pytest.approx(0.5))
+
+
+def test_the_load_of_several_recognisers_is_that_of_the_process() -> None:
+    assert Load.together([Load(1, 2.0, 0.5, 10.0, 3.0), Load(2, 1.0, 0.7, 5.0, 1.0)]) == Load(
+        3, 3.0, 0.7, 15.0, 4.0
+    )
+    assert Load.together([]) == Load()
 
 
 async def test_a_source_without_end_is_not_read_without_end(desk: Desk) -> None:
@@ -180,7 +222,7 @@ async def test_who_leaves_is_not_decoded_any_more(desk: Desk) -> None:
         await until(lambda: desk.pool.load().waiting_s > 9.95)
         calls.cancel_scope.cancel()
     assert len(anyio.get_running_tasks()) == tasks
-    assert desk.pool.load() == Load()
+    assert desk.waiting() == Load()
     desk.go()
     assert await desk.hear("c", given(bytes(CHUNK))) == ["c", "c"]
     assert desk.names() == "xcc", "the one chunk that had begun, and the newcomer's"
