@@ -1,0 +1,224 @@
+"""A caller by hand: one dialog over UDP and its audio, so that a test decides every packet of it."""
+
+from __future__ import annotations
+
+import queue
+import re
+import secrets
+import select
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tests.sip.g711 import from_a_law, to_a_law
+from tests.sip.plain import MAX_BYTES, PCMA_SILENCE, Address, SipMessage, rtp_packet, sdp
+
+PCMA = 8
+FRAME_S = 0.02
+FRAME_BYTES = 320  # s16le at 8 kHz
+SOUND = 180  # a decoded sample above this is no silence
+QUIET_S = 0.8  # the agent has fallen silent; pauses between its clauses are shorter
+RESPONSE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class RtpPacket:
+    """What RTP's header says (RFC 3550), and the payload."""
+
+    payload_type: int
+    sequence: int
+    timestamp: int
+    payload: bytes
+
+    @classmethod
+    def parse(cls, raw: bytes) -> RtpPacket:
+        _, kind, sequence, timestamp, _ = struct.unpack("!BBHII", raw[:12])
+        return cls(kind & 0x7F, sequence, timestamp, raw[12:])
+
+
+class PlainCaller:
+    """Calls an agent, sends a frame every 20 ms, speaks when told, keeps what it hears.
+
+    `local` is the address it calls from; `media` where its SDP wants the agent's audio, if not at itself: a
+    relay's. Its own audio then goes to `send_to`, which is the agent's unless set.
+    """
+
+    def __init__(
+        self, agent: Address, number: str, *, local: str = "127.0.0.1", media: Address | None = None
+    ) -> None:
+        self.number = number
+        self.call_id = secrets.token_hex(8)
+        self.tag = secrets.token_hex(4)
+        self.to_tag = ""
+        self.ended = threading.Event()  # by a BYE of either side
+        self.heard: list[RtpPacket] = []
+        self.requests: list[SipMessage] = []  # of the agent, in the dialog
+        self.send_to: Address | None = None
+        self._agent = agent
+        self._sip, self._rtp = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        for each in (self._sip, self._rtp):
+            each.bind((local, 0))
+        self.address: Address = self._sip.getsockname()
+        self.rtp_address: Address = self._rtp.getsockname()
+        self._media = media or self.rtp_address
+        self._cseq = 0
+        self._target = "sip:12345@{}:{}".format(*agent)
+        self._responses: queue.SimpleQueue[SipMessage] = queue.SimpleQueue()
+        self._frames: deque[bytes] = deque()
+        self._last_sound = 0.0
+        self._closing = False
+        self._threads = [threading.Thread(target=run, daemon=True) for run in (self._signal, self._talk)]
+
+    def __enter__(self) -> PlainCaller:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self.to_tag and not self.ended.is_set():
+            self.send("BYE")
+        self._closing = True
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(timeout=5)
+        self._sip.close()
+        self._rtp.close()
+
+    def dial(self) -> SipMessage:
+        """INVITE, the 200 OK, ACK; from then on audio flows."""
+        self.send("INVITE", body=sdp(self._media[1]))
+        answer = self.response("INVITE")
+        assert answer.status == 200, answer.start
+        self.to_tag = answer.header("To").partition("tag=")[2]
+        contact = re.search(r"<(.+?)>", answer.header("Contact"))
+        assert contact, answer.header("Contact")
+        self._target = contact[1]
+        self.send("ACK", cseq=self._cseq)
+        self.send_to = self.send_to or answer.rtp
+        self._threads[1].start()
+        return answer
+
+    def ask(self, pcm: bytes, *, timeout_s: float = 40.0) -> None:
+        """Wait until the agent is silent, speak, and hear its answer out."""
+        deadline = time.monotonic() + timeout_s
+        self._wait(lambda: self._quiet_for() > QUIET_S, deadline)
+        self.say(pcm)
+        self._wait(lambda: not self._frames, deadline)
+        spoken = time.monotonic()
+        self._wait(lambda: self._last_sound > spoken + 0.1, deadline)
+        self._wait(lambda: self._quiet_for() > QUIET_S, deadline)
+
+    def say(self, pcm: bytes) -> None:
+        """Queue speech, mono s16le at 8 kHz."""
+        whole = pcm + bytes(-len(pcm) % FRAME_BYTES)
+        coded = to_a_law(whole)
+        self._frames.extend(coded[at : at + 160] for at in range(0, len(coded), 160))
+
+    def hang_up(self) -> None:
+        """BYE and its 200 OK."""
+        self.send("BYE")
+        assert self.response("BYE").status == 200
+        self.ended.set()
+
+    def heard_pcm(self) -> bytes:
+        """All audio received, in the order it was sent, a lost packet as silence."""
+        frames = {packet.sequence: packet.payload for packet in self.heard if packet.payload_type == PCMA}
+        if not frames:
+            return b""
+        wanted = range(min(frames), max(frames) + 1)
+        return b"".join(from_a_law(frames.get(number, PCMA_SILENCE)) for number in wanted)
+
+    def request(self, method: str, *, cseq: int | None = None, body: str = "", headers: str = "") -> bytes:
+        """A well-formed request of this dialog, not sent; `headers` are whole lines."""
+        if cseq is None:
+            self._cseq += 1
+            cseq = self._cseq
+        host, port = self._agent
+        me = "{}:{}".format(*self.address)
+        lines = [
+            f"{method} {self._target} SIP/2.0",
+            f"Via: SIP/2.0/UDP {me};branch=z9hG4bK{secrets.token_hex(8)};rport",
+            "Max-Forwards: 70",
+            f"From: <sip:{self.number}@{me}>;tag={self.tag}",
+            f"To: <sip:12345@{host}:{port}>" + (f";tag={self.to_tag}" if self.to_tag else ""),
+            f"Call-ID: {self.call_id}",
+            f"CSeq: {cseq} {method}",
+            f"Contact: <sip:{self.number}@{me}>",
+        ]
+        lines += headers.splitlines()
+        lines += ["Content-Type: application/sdp"] if body and "Content-Type" not in headers else []
+        return ("\r\n".join([*lines, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body).encode()
+
+    def send(self, method: str, *, cseq: int | None = None, body: str = "", headers: str = "") -> None:
+        """Send a request of this dialog."""
+        self._sip.sendto(self.request(method, cseq=cseq, body=body, headers=headers), self._agent)
+
+    def response(self, method: str) -> SipMessage:
+        """The next final response to such a request."""
+        while True:
+            message = self._responses.get(timeout=RESPONSE_S)
+            if message.status >= 200 and message.header("CSeq").endswith(method):
+                return message
+
+    def _wait(self, ready: Callable[[], bool], deadline: float) -> None:
+        while not ready():
+            assert time.monotonic() < deadline, f"{self.number} waited in vain for the agent"
+            assert not self.ended.is_set(), f"the agent hung up on {self.number}"
+            time.sleep(FRAME_S)
+
+    def _quiet_for(self) -> float:
+        """Seconds since the agent's last sound; negative before its first."""
+        return time.monotonic() - self._last_sound if self._last_sound else -1.0
+
+    def _signal(self) -> None:
+        """Read responses; answer what the agent requests with 200."""
+        self._sip.settimeout(0.1)
+        while not self._closing:
+            try:
+                raw, source = self._sip.recvfrom(MAX_BYTES)
+            except TimeoutError:
+                continue
+            if not raw.strip():
+                continue
+            message = SipMessage.parse(raw)
+            if message.status:
+                self._responses.put(message)
+                continue
+            self.requests.append(message)
+            if message.method != "ACK":
+                self._sip.sendto(_ok(message), source)
+            if message.method == "BYE":
+                self.ended.set()
+
+    def _talk(self) -> None:
+        """A frame every 20 ms; between them, take what comes."""
+        sequence, due = secrets.randbelow(30000), time.monotonic()
+        first = sequence
+        while not self._closing and not self.ended.is_set():
+            payload = self._frames.popleft() if self._frames else PCMA_SILENCE
+            packet = rtp_packet(PCMA, sequence, sequence * 160, payload, marker=sequence == first)
+            assert self.send_to is not None
+            self._rtp.sendto(packet, self.send_to)
+            sequence, due = sequence + 1, due + FRAME_S
+            while (left := due - time.monotonic()) > 0:
+                if select.select([self._rtp], [], [], left)[0]:
+                    self._hear(self._rtp.recv(MAX_BYTES))
+
+    def _hear(self, raw: bytes) -> None:
+        packet = RtpPacket.parse(raw)
+        self.heard.append(packet)
+        if packet.payload_type == PCMA:
+            samples = np.frombuffer(from_a_law(packet.payload), "<i2")
+            if np.abs(samples.astype(np.int32)).max(initial=0) > SOUND:
+                self._last_sound = time.monotonic()
+
+
+def _ok(request: SipMessage) -> bytes:
+    lines = ["SIP/2.0 200 OK", *(f"Via: {via}" for via in request.headers["via"])]
+    lines += [f"{name}: {request.header(name)}" for name in ("From", "To", "Call-ID", "CSeq")]
+    return ("\r\n".join([*lines, "Content-Length: 0"]) + "\r\n\r\n").encode()
