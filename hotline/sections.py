@@ -140,6 +140,8 @@ class LimitsSettings(Section):
     max_calls: int = Field(default=0, ge=0)  # 0: what the pjsua2 build allows
     drain_s: float = Field(default=30, ge=0)
     max_call_s: float = Field(default=1800, ge=10)
+    loop_late_s: float = Field(default=0.25, ge=0.05, le=10)
+    asr_late_s: float = Field(default=0.5, ge=0.2, le=30)
 
 
 class LogSettings(Section):
