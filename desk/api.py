@@ -6,7 +6,7 @@ Plain (not async) routes run in worker threads, so the store never holds up the 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +20,8 @@ from desk.models import (
     Call,
     CallItem,
     Page,
+    RecordingAction,
+    RecordingState,
     Seat,
     SeatIn,
     SeatStatus,
@@ -29,6 +31,8 @@ from desk.models import (
 )
 from desk.wav import wav_response
 from records import CHINA, NotFound, export
+from records.keys import Keys
+from records.playback import find_recording, open_recording
 from records.store import Store
 
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
@@ -36,14 +40,14 @@ Moment = Annotated[datetime | date, BeforeValidator(lambda text: _bare_date(text
 Words = Annotated[str, Query(max_length=200)]
 
 
-def calls_router(store: Store, recordings_dir: Path) -> APIRouter:
+def calls_router(
+    store: Store,
+    recordings_dir: Path,
+    keys: Keys | None = None,
+    pause_recording: Callable[[str, bool, str], None] | None = None,
+) -> APIRouter:
     """The routes below /api/v1/calls."""
     router = APIRouter(prefix="/api/v1/calls", tags=["calls"])
-
-    def wav_of(call: Mapping[str, Any]) -> Path | None:
-        # Only ever a file directly in the folder, whatever the record says.
-        path = recordings_dir / Path(call["recording"]).name
-        return path if call["recording"] and path.is_file() else None
 
     @router.get("", response_model=Page[CallItem])
     def list_calls(
@@ -78,10 +82,18 @@ def calls_router(store: Store, recordings_dir: Path) -> APIRouter:
         range_: Annotated[str | None, Header(alias="range")] = None,
     ) -> Response:
         """Stereo WAV, left the caller, right the agent or seat; as far as it goes while the call runs."""
-        path = wav_of(_find_call(store, call_id))
+        path = find_recording(recordings_dir, _find_call(store, call_id)["recording"])
         if path is None:
             raise HTTPException(404, "this call has no recording")
-        return wav_response(path, range_, head=request.method == "HEAD")
+        return wav_response(open_recording(path, keys), range_, head=request.method == "HEAD")
+
+    @router.post("/{call_id}/recording", response_model=RecordingState)
+    async def change_recording(call_id: str, body: RecordingAction, me: Me) -> dict[str, Any]:
+        """Pause a running call's recording while a card or ID number is said, and resume it after."""
+        if pause_recording is None:
+            raise NotFound(f"the call {call_id} does not run on this node")
+        pause_recording(call_id, body.action == "pause", me.name)
+        return {"call_id": call_id, "paused": body.action == "pause"}
 
     @router.get("/{call_id}/vcon", dependencies=[only("ops", "admin")])
     def get_vcon(call_id: str, request: Request) -> Response:
@@ -89,7 +101,8 @@ def calls_router(store: Store, recordings_dir: Path) -> APIRouter:
         call = _find_call(store, call_id)
         ticket = store.ticket(call["ticket_id"]) if call["ticket_id"] else None
         url = str(request.base_url).rstrip("/") + _recording_path(call)
-        made = export.vcon(call, ticket=ticket, recording=wav_of(call), recording_url=url)
+        path = find_recording(recordings_dir, call["recording"])
+        made = export.vcon(call, ticket=ticket, recording=path, recording_url=url, keys=keys)
         return JSONResponse(made, media_type="application/vcon+json")
 
     return router

@@ -17,6 +17,7 @@ from desk.live import LiveFeed, sse
 from desk.models import ChatIn, ChatOut, Page, Passage
 from desk.session import session_router
 from records import Conflict, NotFound, RecordsError
+from records.keys import Keys
 from records.store import Store
 
 STATIC = Path(__file__).parent / "static"
@@ -27,6 +28,8 @@ def create_desk(
     store: Store,
     *,
     recordings_dir: Path,
+    recording_keys: Keys | None = None,
+    pause_recording: Callable[[str, bool, str], None] | None = None,
     api_token: str | None,
     ready: Callable[[], bool],
     metrics: Callable[[], str],
@@ -36,9 +39,11 @@ def create_desk(
 ) -> FastAPI:
     """The web desk as an ASGI application, to be served in the program's own event loop.
 
-    `ready`, `metrics` (Prometheus text) and `chat` (session, text -> a reply as in docs/interface.md) run on
+    `ready`, `metrics` (Prometheus text), `chat` (session, text -> a reply as in docs/interface.md) and
+    `pause_recording` (call id, whether to pause or to resume, who wants it; raises NotFound, Conflict) run on
     that loop; `kb_search` (query, limit -> passages, best first) runs in a worker thread. Without `chat` or
-    `kb_search` their paths answer 503. Before the server is stopped, `live` must be closed.
+    `kb_search` their paths answer 503, and without `pause_recording` no call runs here. Before the server is
+    stopped, `live` must be closed.
     """
     app = FastAPI(
         title="12345 hotline voice agent",
@@ -49,7 +54,7 @@ def create_desk(
     app.add_middleware(Gate, store=store, api_token=api_token)
     _add_errors(app)
     app.include_router(session_router(store))
-    app.include_router(calls_router(store, recordings_dir))
+    app.include_router(calls_router(store, recordings_dir, recording_keys, pause_recording))
     app.include_router(tickets_router(store))
     app.include_router(seats_router(store))
     _add_health(app, ready, metrics)

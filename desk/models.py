@@ -208,6 +208,21 @@ class Passage(BaseModel):
     score: float
 
 
+class RecordingAction(BaseModel):
+    """What to do with a running call's recording; paused, it goes on in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["pause", "resume"]
+
+
+class RecordingState(BaseModel):
+    """A running call's recording after an action."""
+
+    call_id: str
+    paused: bool
+
+
 class ChatIn(BaseModel):
     """One message of a text conversation; `session` is chosen by the client and names the conversation."""
 

@@ -1,30 +1,29 @@
-"""Serves a recording by HTTP ranges, also one that is still growing."""
+"""Serves a recording by HTTP ranges, also one that is still growing, and a sealed one as the WAV it holds."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from itertools import chain
 
 from starlette.responses import Response, StreamingResponse
 
-HEADER_BYTES = 44
+from records.playback import Playback
+
 CHUNK_BYTES = 64 * 1024
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
-def wav_response(path: Path, range_header: str | None, *, head: bool = False) -> Response:
-    """The file as it is now, or the asked part of it; 416 when there is no such part.
+def wav_response(sound: Playback, range_header: str | None, *, head: bool = False) -> Response:
+    """The recording as it was opened, or the asked part of it; 416 when there is no such part.
 
     What is appended meanwhile is left for the next request: the length was announced already.
-    Raises OSError when there is no such file.
+    Raises RecordsError when the part cannot be read at its beginning; later the transfer breaks off.
     """
-    # The header before the size, and the same one again below: it then promises no more than is sent.
-    with path.open("rb") as file:
-        header = file.read(HEADER_BYTES)
-        size = os.fstat(file.fileno()).st_size
-    headers = {"Accept-Ranges": "bytes", "Content-Disposition": f'inline; filename="{path.name}"'}
+    size = sound.size
+    headers = {"Accept-Ranges": "bytes", "Content-Disposition": f'inline; filename="{sound.name}"'}
+    if sound.complete is not None:
+        headers["X-Recording-Complete"] = "yes" if sound.complete else "no"
     wanted = _RANGE.fullmatch(range_header.strip()) if range_header else None
     status, start, end = 200, 0, size
     if wanted and wanted.group(0) != "bytes=-":  # other units and several ranges may be answered in full
@@ -36,7 +35,9 @@ def wav_response(path: Path, range_header: str | None, *, head: bool = False) ->
     headers["Content-Length"] = str(end - start)
     if head:
         return Response(status_code=status, headers=headers, media_type="audio/wav")
-    return StreamingResponse(_read(path, header, start, end), status, headers, media_type="audio/wav")
+    pieces = _read(sound, start, end)
+    first = next(pieces, b"")  # so that one that cannot be read is an answer and not a broken transfer
+    return StreamingResponse(chain([first], pieces), status, headers, media_type="audio/wav")
 
 
 def _part(first: str, last: str, size: int) -> tuple[int, int]:
@@ -45,15 +46,10 @@ def _part(first: str, last: str, size: int) -> tuple[int, int]:
     return int(first), min(size, int(last) + 1) if last else size
 
 
-def _read(path: Path, header: bytes, start: int, end: int) -> Iterator[bytes]:
-    if start < len(header):
-        yield header[start:end]
-        start = min(len(header), end)
-    with path.open("rb") as file:
-        file.seek(start)
-        while start < end:
-            chunk = file.read(min(CHUNK_BYTES, end - start))
-            if not chunk:
-                return
-            start += len(chunk)
-            yield chunk
+def _read(sound: Playback, start: int, end: int) -> Iterator[bytes]:
+    while start < end:
+        piece = sound.read(start, min(CHUNK_BYTES, end - start))
+        if not piece:
+            return
+        start += len(piece)
+        yield piece

@@ -171,6 +171,7 @@ def export(
     """Write one call's record to stdout."""
     from hotline.settings import load_settings
     from records import export as exports
+    from records.playback import find_recording
 
     with _store(config) as store:
         call = store.call(call_id)
@@ -182,10 +183,9 @@ def export(
     elif format_ is Format.csv:
         sys.stdout.write(exports.csv_text(call))
     else:
-        recording = load_settings(config).records.dir / call["recording"] if call["recording"] else None
-        if recording is not None and not recording.is_file():
-            recording = None
-        document = exports.vcon(call, ticket=ticket, recording=recording)
+        records = load_settings(config).records
+        recording = find_recording(records.dir, call["recording"])
+        document = exports.vcon(call, ticket=ticket, recording=recording, keys=records.keys)
         sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
 
 

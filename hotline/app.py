@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import os
@@ -12,7 +11,6 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date, datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -37,15 +35,15 @@ from hotline.check import load_knowledge
 from hotline.errors import UsageError
 from hotline.journal import RecordJournal
 from hotline.ports import RecordSeats, RecordTickets
+from hotline.recordings import Recordings, repair_recording
 from hotline.settings import Settings
 from hotline.speech import names_to_hear, open_configured_voice, open_recognizer, open_writer, written
 from records import RecordsError
-from records.recording import Recording, repair
 from records.store import Store
 from records.writer import Writer
 from tts import TtsError
 from tts.fallback import FallbackVoice
-from voice.events import CallEnded, CallStarted, Happened
+from voice.events import CallEnded, CallStarted
 from voice.phone import CallError
 from voice.policies.warm import warm
 from voice.session import Kit, run_call
@@ -186,6 +184,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         live = LiveFeed()
         journal = RecordJournal(store, writer, live, settings.node.name)
         stack.callback(journal.close)
+        recordings = Recordings(settings.records, journal)
         words = open_writer(settings.asr)
         recognizer = written(await _opened(_open_recognizer, settings), words)
         stack.push_async_callback(recognizer.aclose)
@@ -205,7 +204,8 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
                 board=RecordSeats(store, writer),
                 journal=journal,
                 policy=warm,
-                open_recording=_recordings(settings.records.dir, journal),
+                open_recording=recordings.open,
+                recorders=recordings.recorders,
                 file_ticket=tickets.file,
                 turns=TurnSettings(**settings.turns.model_dump()),
                 seats=SeatSettings(ring_s=settings.seats.ring_s, accept=settings.seats.accept),
@@ -226,6 +226,8 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         desk = create_desk(
             store,
             recordings_dir=settings.records.dir,
+            recording_keys=settings.records.keys,
+            pause_recording=recordings.pause,
             api_token=settings.desk.api_token.get_secret_value() or None,
             ready=app.ready,
             metrics=app.metrics,
@@ -274,9 +276,7 @@ def _open_records(settings: Settings) -> tuple[Store, Writer]:
         store = Store(settings.records.url)
         for closed in store.close_unfinished(settings.node.name):
             log.warning("call_closed_after_crash", call_id=closed.call_id)
-            if closed.recording:
-                with contextlib.suppress(FileNotFoundError):
-                    repair(settings.records.dir / closed.recording)
+            repair_recording(settings.records, closed.call_id, closed.recording)
         store.seed_seats(
             {"id": seat.id, "name": seat.name, "uri": seat.address, "skills": seat.skills, "status": "free"}
             for seat in settings.seats.seats
@@ -326,20 +326,6 @@ async def _warm(voice: FallbackVoice, settings: Settings) -> None:
         await voice.warm([greeting, *phrases.fixed_phrases()])
     except TtsError as error:
         log.warning("voice_not_warm", error=str(error))
-
-
-def _recordings(folder: Path, journal: RecordJournal) -> Callable[[str], tuple[Recording, str]]:
-    loop = asyncio.get_running_loop()
-
-    def open_recording(call_id: str) -> tuple[Recording, str]:
-        def failed(error: RecordsError) -> None:  # on the recordings' thread
-            log.error("recording_failed", call_id=call_id, error=str(error))
-            loop.call_soon_threadsafe(journal.emit, Happened(call_id, 0.0, "failed", {"stage": "recording"}))
-
-        name = f"{call_id}.wav"
-        return Recording(folder / name, on_error=failed), name
-
-    return open_recording
 
 
 def _kb_search(knowledge: Knowledge) -> Callable[[str, int], list[dict[str, Any]]]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
+from records.keys import Keys, parse_key, parse_keys
 from sip_config import Section
 
 AsrEngine = Literal["vosk", "vosk-ws", "funasr", "funasr-onnx", "funasr-ws"]
@@ -30,12 +31,32 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _recording_key(value: SecretStr) -> SecretStr:
+    if value.get_secret_value():
+        parse_key(value.get_secret_value())
+    return value
+
+
+def _recording_keys(value: SecretStr) -> SecretStr:
+    parse_keys("", value.get_secret_value())
+    return value
+
+
 class RecordsSettings(Section):
     """The section [records]: the database and the recordings."""
 
     url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///data/hotline.db"
     url_file: str = ""  # for a URL with a password in it
     dir: Path = Path("data/recordings")
+    key: Annotated[SecretStr, AfterValidator(_recording_key)] = SecretStr("")  # none: not encrypted
+    key_file: str = ""
+    old_keys: Annotated[SecretStr, AfterValidator(_recording_keys)] = SecretStr("")  # one a line
+    old_keys_file: str = ""
+
+    @property
+    def keys(self) -> Keys:
+        """What recordings are sealed and opened with."""
+        return parse_keys(self.key.get_secret_value(), self.old_keys.get_secret_value())
 
 
 def _chain(value: Any) -> Any:

@@ -224,7 +224,7 @@ def _meant(name: str, candidates: list[str]) -> str:
 
 
 def _is_secret(loc: list[str]) -> bool:
-    return loc[-1] in ("password", "api_key", "api_token") or loc[:2] == ["records", "url"]
+    return loc[-1] in ("password", "api_key", "api_token", "key", "old_keys") or loc[:2] == ["records", "url"]
 
 
 def _short(value: object) -> str:

@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from records import CHINA, RecordsError, to_iso
+from records import CHINA, to_iso
+from records.keys import Keys
+from records.playback import Playback, open_recording
 
 VCON_VERSION = "0.4.0"  # draft-ietf-vcon-vcon-core
 VENDOR = "hotline-voice-agent"
@@ -27,10 +29,12 @@ def vcon(
     ticket: Mapping[str, Any] | None = None,
     recording: Path | None = None,
     recording_url: str | None = None,
+    keys: Keys | None = None,
 ) -> dict[str, Any]:
     """A call (as from Store.call) as vCon.
 
-    `recording` is the WAV file; with `recording_url` it is referred to, with its hash, else it is embedded.
+    `recording` is the file, which `keys` open if it is sealed; with `recording_url` the WAV is referred to,
+    with its hash, else it is embedded.
     Raises RecordsError when the file cannot be read.
     """
     document: dict[str, Any] = {
@@ -45,7 +49,7 @@ def vcon(
         "attachments": [],
     }
     if recording is not None:
-        document["dialog"].append(_recording_dialog(call, recording, recording_url))
+        document["dialog"].append(_recording_dialog(call, open_recording(recording, keys), recording_url))
     texts = [_text_dialog(call, turn) for turn in call["turns"]]
     first_text = len(document["dialog"])
     document["dialog"] += texts
@@ -135,18 +139,15 @@ def _at(call: Mapping[str, Any], offset_s: float) -> str:
     return to_iso(began + timedelta(seconds=offset_s))
 
 
-def _recording_dialog(call: Mapping[str, Any], path: Path, url: str | None) -> dict[str, Any]:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RecordsError(f"the recording {path.name} cannot be read: {error.strerror}") from error
+def _recording_dialog(call: Mapping[str, Any], sound: Playback, url: str | None) -> dict[str, Any]:
+    data = sound.read(0, sound.size)
     dialog: dict[str, Any] = {
         "type": "recording",
         "start": _at(call, 0.0),
         "parties": list(range(len(_parties(call)))),
         "originator": 0,
         "mediatype": "audio/x-wav",
-        "filename": path.name,
+        "filename": sound.name,
     }
     if url is None:
         return {**dialog, "body": _base64url(data), "encoding": "base64url"}

@@ -1,37 +1,65 @@
-"""A call's recording: a stereo WAV that is playable at every moment, whatever happens to the process."""
+"""A call's recording: a file that is playable at every moment, whatever befalls the process or the disk."""
 
 from __future__ import annotations
 
 import errno
-import os
-import struct
+import shutil
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import ParamSpec
+from typing import ParamSpec, Protocol
 
 import numpy as np
 import structlog
 
-from records import RecordsError, why
+from records import CHINA, RecordsError, why
+from records.keys import Key, Keys
+from records.sealed import SUFFIX, SealedWriter, repair_sealed
+from records.wav import FRAME_BYTES, MAX_DATA_BYTES, WavWriter, repair_wav
 
 P = ParamSpec("P")
 
 FLUSH_S = 0.5
 BACKLOG_LIMIT_S = 60.0  # audio waiting for a stalled disk before the recording is given up
-HEADER_BYTES = 44
-FRAME_BYTES = 4  # two channels, 16 bits
 
 _log = structlog.get_logger(__name__)
 # One thread for all recordings: the interpreter waits for it at exit, so what is queued is written.
 _disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recording")
+_counting = threading.Lock()
+
+
+@dataclass(slots=True)
+class Stats:
+    """How recording goes in this process."""
+
+    open: int = 0  # being written now
+    failures_total: int = 0  # given up in mid-call
+
+
+stats = Stats()
+
+
+class _Writer(Protocol):
+    """A file on the disk's thread; see WavWriter and SealedWriter."""
+
+    written_bytes: int
+
+    def append(self, samples: bytes) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Recording:
-    """Writes a stereo WAV file as the call goes, left the caller, right the agent or seat; s16le.
+    """Writes a stereo recording as the call goes, left the caller, right the agent or seat; s16le.
 
-    Neither creating nor writing nor closing waits for the disk. When the file cannot be written, `on_error`
-    is called once, on the disk's thread, the rest is dropped and the call goes on.
+    With a key it is sealed (records/sealed.py), without one it is a WAV. Neither creating nor writing nor
+    closing waits for the disk. When the file cannot be written, `on_error` is called once, on any thread, the
+    rest is dropped and the call goes on.
     """
 
     def __init__(
@@ -39,28 +67,36 @@ class Recording:
         path: Path,
         sample_rate: int = 8000,
         *,
+        key: Key | None = None,
         on_error: Callable[[RecordsError], None] | None = None,
     ) -> None:
         self.path = path
+        self.failed = False  # what is written from now on is dropped
         self._sample_rate = sample_rate
+        self._key = key
         self._on_error = on_error
         self._flush_bytes = int(FLUSH_S * sample_rate) * 2
         self._left = bytearray()
         self._right = bytearray()
-        self._handed_bytes = 0  # of one channel
+        self._handed_bytes = 0  # of both channels
         self._closed: Future[None] | None = None
         # Of the disk's thread:
-        self._file: int | None = None
-        self._data_bytes = 0  # of both channels
-        self._failed = False  # read by write() too
-        self._reported = False
+        self._file: _Writer | None = None
+        self._written_bytes = 0  # of both channels
+        with _counting:
+            stats.open += 1
         self._submit(self._open)
+
+    @property
+    def length_s(self) -> float:
+        """How much can be played by now."""
+        return self._written_bytes / FRAME_BYTES / self._sample_rate
 
     def write(self, left: bytes, right: bytes) -> None:
         """Append what was heard and what was played in the same time; equal length, whole samples."""
         if len(left) != len(right) or len(left) % 2:
             raise ValueError(f"left has {len(left)} bytes, right {len(right)}; right is equal and even")
-        if self._closed is not None or self._failed:
+        if self._closed is not None or self.failed:
             return
         self._left += left
         self._right += right
@@ -75,16 +111,15 @@ class Recording:
         return self._closed
 
     def _hand_over(self) -> None:
-        waiting_s = (self._handed_bytes - self._data_bytes / 2) / 2 / self._sample_rate
-        if waiting_s > BACKLOG_LIMIT_S and not self._failed:
-            self._failed = True  # stops write() at once; the disk's thread reports it when it wakes
-            self._submit(
-                self._fail, TimeoutError(errno.ETIMEDOUT, f"the disk stands still for {waiting_s:.0f} s")
-            )
+        waiting_s = (self._handed_bytes - self._written_bytes) / FRAME_BYTES / self._sample_rate
+        if waiting_s > BACKLOG_LIMIT_S and not self.failed:
+            stalled = TimeoutError(errno.ETIMEDOUT, f"the disk stands still for {waiting_s:.0f} s")
+            self._report(stalled)  # at once: its thread may never wake
+            self._submit(self._fail, stalled)
         left, right = bytes(self._left), bytes(self._right)
         self._left.clear()
         self._right.clear()
-        self._handed_bytes += len(left)
+        self._handed_bytes += len(left) + len(right)
         self._submit(self._append, left, right)
 
     def _submit(self, fn: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> Future[None]:
@@ -97,13 +132,26 @@ class Recording:
         if error is not None:  # an error of on_error, or of ours: the files of other calls go on
             _log.error("recording.bug", file=self.path.name, reason=repr(error))
 
+    def _report(self, error: OSError) -> None:
+        with _counting:
+            if self.failed:
+                return
+            self.failed = True
+            stats.failures_total += 1
+            stats.open -= 1
+        if self._on_error is None:
+            _log.error("recording.failed", file=self.path.name, reason=why(error))
+        else:
+            self._on_error(RecordsError(f"the recording {self.path.name} cannot be written: {why(error)}"))
+
     # On the disk's thread, in the order they were submitted
 
     def _open(self) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-            os.pwrite(self._file, header(self._sample_rate, 0), 0)
+            if self._key is None:
+                self._file = WavWriter(self.path, self._sample_rate)
+            else:
+                self._file = SealedWriter(self.path, self._sample_rate, self._key)
         except OSError as error:
             self._fail(error)
 
@@ -114,10 +162,10 @@ class Recording:
         both[:, 0] = np.frombuffer(left, dtype="<i2")
         both[:, 1] = np.frombuffer(right, dtype="<i2")
         try:
-            # Data first: a header that is behind its data plays, one that is ahead of it does not.
-            _write_all(self._file, both.tobytes(), HEADER_BYTES + self._data_bytes)
-            self._data_bytes += both.nbytes
-            _write_all(self._file, header(self._sample_rate, self._data_bytes), 0)
+            if self._written_bytes + both.nbytes > MAX_DATA_BYTES:
+                raise OSError(errno.EFBIG, "it has the greatest length that a WAV can have")
+            self._file.append(both.tobytes())
+            self._written_bytes = self._file.written_bytes
         except OSError as error:
             self._fail(error)
 
@@ -125,74 +173,44 @@ class Recording:
         if self._file is None:
             return
         try:
-            os.fsync(self._file)
-            os.close(self._file)
-            self._file = None
+            self._file.finish()
+            self._written_bytes = self._file.written_bytes
+            file, self._file = self._file, None
+            file.close()
         except OSError as error:
             self._fail(error)
+        else:
+            with _counting:
+                stats.open -= 1
 
     def _fail(self, error: OSError) -> None:
-        if self._reported:
-            return
-        self._failed = self._reported = True
         if self._file is not None:
+            file, self._file = self._file, None
             try:
-                os.close(self._file)
+                file.close()
             except OSError as second:
-                _log.error("recording.close_failed", file=self.path.name, reason=str(second))
-            self._file = None
-        failure = RecordsError(f"the recording {self.path.name} cannot be written: {why(error)}")
-        _log.error("recording.failed", file=self.path.name, reason=why(error))
-        if self._on_error is not None:
-            self._on_error(failure)
+                _log.error("recording.close_failed", file=self.path.name, reason=why(second))
+        self._report(error)
 
 
-def repair(path: Path) -> bool:
-    """Make the sizes in a recording's header those of its data; True if they were not.
+def recording_name(call_id: str, at: datetime, *, sealed: bool) -> str:
+    """Where a call's recording goes, relative to the recordings' folder: a folder for each day in China."""
+    return f"{at.astimezone(CHINA):%Y/%m/%d}/{call_id}.wav{SUFFIX if sealed else ''}"
+
+
+def repair(path: Path, keys: Keys | None = None) -> bool:
+    """Bring what a crash left of a recording to a proper end; True if that was needed.
 
     Raises RecordsError.
     """
     try:
-        with path.open("r+b") as file:
-            head = file.read(HEADER_BYTES)
-            if len(head) < HEADER_BYTES or head[:4] != b"RIFF" or head[8:16] != b"WAVEfmt ":
-                raise RecordsError(f"{path.name} is not a recording of this program")
-            size = file.seek(0, os.SEEK_END)
-            data_bytes = (size - HEADER_BYTES) // FRAME_BYTES * FRAME_BYTES
-            right = header(struct.unpack_from("<I", head, 24)[0], data_bytes)
-            if head == right and size == HEADER_BYTES + data_bytes:
-                return False
-            file.seek(0)
-            file.write(right)
-            file.truncate(HEADER_BYTES + data_bytes)
-            return True
+        return repair_sealed(path, keys or Keys()) if path.name.endswith(SUFFIX) else repair_wav(path)
     except OSError as error:
-        raise RecordsError(f"the recording {path.name} cannot be repaired: {error.strerror}") from error
+        raise RecordsError(f"the recording {path.name} cannot be repaired: {why(error)}") from error
 
 
-def header(sample_rate: int, data_bytes: int) -> bytes:
-    """The 44 bytes before the samples of a 16-bit stereo WAV."""
-    return struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        b"RIFF",
-        36 + data_bytes,
-        b"WAVE",
-        b"fmt ",
-        16,
-        1,
-        2,
-        sample_rate,
-        sample_rate * FRAME_BYTES,
-        FRAME_BYTES,
-        16,
-        b"data",
-        data_bytes,
-    )
-
-
-def _write_all(file: int, data: bytes, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(file, view, offset)
-        view = view[written:]
-        offset += written
+def free_bytes(folder: Path) -> int:
+    """Room for recordings on the disk that `folder` is on, or will be on. Raises OSError."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.absolute().parent
+    return shutil.disk_usage(folder).free

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Protocol
 
+from voice.events import Happened, Journal
 from voice.media import SILENCE, mix
 from voice.phone import FRAME_S, Leg
 
@@ -12,7 +13,12 @@ _SEAT_FRAMES = 25  # the seat's frames wait this long at most for the caller's c
 
 
 class StereoFile(Protocol):
-    """Takes 20 ms at a time and never waits; the file is playable at any moment."""
+    """Takes 20 ms at a time and never waits; the file is playable at any moment.
+
+    Once it has `failed`, what is written is dropped.
+    """
+
+    failed: bool
 
     def write(self, left: bytes, right: bytes, /) -> None: ...
 
@@ -22,13 +28,34 @@ class StereoFile(Protocol):
 class CallRecorder:
     """Taps the caller's leg, and a seat's while it is attached; also the clock of the agent's first sound."""
 
-    def __init__(self, caller: Leg, file: StereoFile) -> None:
+    def __init__(self, caller: Leg, file: StereoFile, journal: Journal) -> None:
+        self._call_id = caller.call_id
         self._file = file
+        self._journal = journal
+        self._paused = False
         self._seat: Leg | None = None
         self._seat_frames: deque[bytes] = deque(maxlen=_SEAT_FRAMES)
         self.clock_s = 0.0
         self.sound_s: float | None = None  # when the agent's first sound since expect_sound() left us
         caller.tap(self._on_caller)
+
+    @property
+    def failed(self) -> bool:
+        """The file can no longer be written; the call goes on without it."""
+        return self._file.failed
+
+    def pause(self, by: str = "agent") -> None:
+        """Write silence instead of sound, as for a card or ID number, until resume(); harmless twice."""
+        self._pause(True, "recording_paused", by)
+
+    def resume(self, by: str = "agent") -> None:
+        """Write what is heard again; harmless when it was not paused."""
+        self._pause(False, "recording_resumed", by)
+
+    def _pause(self, paused: bool, kind: str, by: str) -> None:
+        if self._paused != paused:
+            self._paused = paused
+            self._journal.emit(Happened(self._call_id, self.clock_s, kind, {"by": by}))
 
     def expect_sound(self) -> None:
         """From now on, note when the next sound is sent to the caller."""
@@ -51,6 +78,8 @@ class CallRecorder:
         if self.sound_s is None and sent is not SILENCE and any(sent):
             self.sound_s = self.clock_s
         right = mix(sent, self._seat_frames.popleft()) if self._seat_frames else sent
+        if self._paused:  # silence of the same length: sound and text stay in step
+            received = right = SILENCE
         self._file.write(received, right)
         self.clock_s += FRAME_S
 

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
@@ -58,6 +58,7 @@ class Kit:
     turns: TurnSettings
     seats: SeatSettings
     max_call_s: float = 1800.0  # of talk with the agent; then it hands the caller to a person
+    recorders: dict[str, CallRecorder] = field(default_factory=dict)  # of the calls that run, by call id
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ async def run_call(leg: Leg, kit: Kit) -> None:
     call = CallContext(leg.call_id, leg.remote)
     file, name = kit.open_recording(call.call_id)
     kit.journal.emit(CallStarted(call.call_id, leg.remote, leg.local, _now(), name))
-    session = Session(leg, kit, call, CallRecorder(leg, file))
+    recorder = kit.recorders[call.call_id] = CallRecorder(leg, file, kit.journal)
+    session = Session(leg, kit, call, recorder)
     end_reason = "failed"
     try:
         await leg.answer()
@@ -95,6 +97,7 @@ async def run_call(leg: Leg, kit: Kit) -> None:
         with anyio.CancelScope(shield=True):
             await leg.hangup()
             session.close()
+            del kit.recorders[call.call_id]
             file.close()
             kit.journal.emit(CallEnded(call.call_id, _now(), end_reason, session.outcome))
             await kit.journal.durable()

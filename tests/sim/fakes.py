@@ -220,6 +220,7 @@ class KeptFile:
         self.left = bytearray()
         self.right = bytearray()
         self.closed = False
+        self.failed = False
 
     def write(self, left: bytes, right: bytes, /) -> None:
         assert len(left) == len(right) == FRAME_BYTES

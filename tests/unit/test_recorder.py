@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from voice.events import CallEvent, Happened
 from voice.media import SILENCE
 from voice.phone import FRAME_BYTES, Leg, Tap
 from voice.recorder import CallRecorder
@@ -17,6 +18,7 @@ pytestmark = [pytest.mark.unit]
 class Tapped:
     """As much of a leg as a recorder needs."""
 
+    call_id = "c1"
     listener: Tap | None = None
 
     def tap(self, listener: Tap | None) -> None:
@@ -31,6 +33,8 @@ class Tapped:
 class Tape:
     """A stereo file in memory, as levels."""
 
+    failed = False
+
     def __init__(self) -> None:
         self.levels: list[tuple[int, int]] = []
 
@@ -41,13 +45,25 @@ class Tape:
     def close(self) -> None: ...
 
 
+class Noted:
+    """A journal that keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.events: list[CallEvent] = []
+
+    def emit(self, event: CallEvent) -> None:
+        self.events.append(event)
+
+    async def durable(self) -> None: ...
+
+
 def frame(level: int) -> bytes:
     return np.full(FRAME_BYTES // 2, level, "<i2").tobytes() if level else SILENCE
 
 
 def record() -> tuple[Tapped, Tape, CallRecorder]:
     leg, tape = Tapped(), Tape()
-    return leg, tape, CallRecorder(cast(Leg, leg), tape)
+    return leg, tape, CallRecorder(cast(Leg, leg), tape, Noted())
 
 
 def test_the_caller_is_left_and_the_agent_right() -> None:
@@ -123,3 +139,41 @@ def test_a_seat_that_was_detached_is_not_heard_any_more() -> None:
     leg.tick()
     assert tape.levels == [(0, 0)]
     recorder.detach_seat()
+
+
+def test_paused_it_writes_silence_in_step_and_says_so() -> None:
+    leg, tape, journal = Tapped(), Tape(), Noted()
+    recorder = CallRecorder(cast(Leg, leg), tape, journal)
+    seat = Tapped()
+    recorder.attach_seat(cast(Leg, seat))
+    recorder.resume()
+    for level in range(1, 7):
+        if level == 3:
+            recorder.pause(by="wang")
+            recorder.pause(by="li")
+        elif level == 5:
+            recorder.resume(by="li")
+        seat.tick(received=10 * level)
+        leg.tick(received=level, sent=100)
+    recorder.resume()
+    assert tape.levels == [(1, 110), (2, 120), (0, 0), (0, 0), (5, 150), (6, 160)]
+    assert recorder.clock_s == pytest.approx(0.12)
+    assert journal.events == [
+        Happened("c1", pytest.approx(0.04), "recording_paused", {"by": "wang"}),
+        Happened("c1", pytest.approx(0.08), "recording_resumed", {"by": "li"}),
+    ]
+
+
+def test_the_clock_of_the_first_sound_goes_on_while_paused() -> None:
+    leg, _, recorder = record()
+    recorder.pause()
+    leg.tick()
+    leg.tick(sent=5)
+    assert recorder.sound_s == pytest.approx(0.02)
+
+
+def test_it_knows_that_its_file_was_lost() -> None:
+    _, tape, recorder = record()
+    assert not recorder.failed
+    tape.failed = True
+    assert recorder.failed

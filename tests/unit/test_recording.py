@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from records import RecordsError, recording
-from records.recording import HEADER_BYTES, Recording, header, repair
+from records.recording import Recording, repair
+from records.wav import HEADER_BYTES, header
 
 pytestmark = [pytest.mark.unit]
 
