@@ -156,7 +156,7 @@ def test_a_torture_message(agent: Agent, name: str, transport: str) -> None:
         raw = line.message(name, agent)
         line.send(raw)
         response = line.final(SILENCE_S if NOTHING in EXPECTED[name] else RESPONSE_S)
-        if response is not None and b"INVITE sip:" in raw:
+        if response is not None and re.search(rb"INVITE +sip:", raw):
             line.finish(response)
     status = response.status if response else NOTHING
     assert status in EXPECTED[name], response.start if response else "no response"
