@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 import ssl
 import time
@@ -286,19 +285,23 @@ def _database(settings: Settings) -> Finding:
 
 
 def _recordings(settings: Settings) -> Finding:
+    from records.recording import free_bytes
+
     folder = settings.records.dir
     probe = folder / ".hotline-check"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
         probe.unlink()
-        free = shutil.disk_usage(folder).free
+        free = free_bytes(folder)
     except OSError as error:
         detail = f"{folder} cannot be written: {error.strerror or error}"
         return Finding(
             "recordings, disk", "fail", detail, "set records.dir, or give this user the right to write"
         )
-    detail = f"{folder}: {free / (1 << 30):.1f} GB free"
+    key = settings.records.keys.current
+    sealed = f"encrypted, key {key.id.hex()}" if key else "not encrypted: see records.key_file"
+    detail = f"{folder}: {free / (1 << 30):.1f} GB free; {sealed}"
     if free < _LOW_DISK_BYTES:
         state: State = "fail" if free < _NO_DISK_BYTES else "warn"
         return Finding("recordings, disk", state, detail, "make room: an hour of calls takes 58 MB")

@@ -164,6 +164,14 @@ def test_disk_space(free: int, state: str, settings: Make, monkeypatch: pytest.M
     assert check._recordings(settings()).state == state
 
 
+def test_whether_recordings_are_encrypted_is_told(settings: Make) -> None:
+    assert "not encrypted: see records.key_file" in check._recordings(settings()).detail
+    Path("the-key").write_text("ab" * 32)
+    detail = check._recordings(settings("[records]\nkey_file = 'the-key'\n")).detail
+    assert re.search(r"; encrypted, key [0-9a-f]{16}$", detail)
+    assert "abab" not in detail
+
+
 LLM = "[llm]\nbase_url='http://llm.test/v1'\nmodel='qwen'\n"
 
 
