@@ -84,6 +84,32 @@ def test_the_example_shows_every_key_of_a_list_entry(heading: str, model: type[S
     assert load(lines)
 
 
+def test_keys_of_recordings_come_from_files_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    current, old = "ab" * 32, "cd" * 32
+    Path("the-key").write_text(current + "\n")
+    Path("old-keys").write_text(f"{old}\n{current}\n")
+    given = "[records]\nkey_file = 'the-key'\nold_keys_file = 'old-keys'\n"
+    keys = load(given).records.keys
+    assert keys.current is not None
+    assert keys.current.secret == bytes.fromhex(current)
+    assert [key.secret for key in keys.old] == [bytes.fromhex(old), bytes.fromhex(current)]
+    assert current not in repr(load(given))
+    monkeypatch.setenv("HOTLINE_RECORDS__KEY", old)
+    assert load(given).records.keys.current == keys.old[0]
+    monkeypatch.delenv("HOTLINE_RECORDS__KEY")
+    assert load("").records.keys.current is None
+    for wrong in ("hush", f"{current}\n{old}"):
+        Path("the-key").write_text(wrong)
+        message = refusal(given)
+        assert "records.key: write 32 random bytes as 64 hex digits or in base64" in message
+        assert "hush" not in message
+        assert current not in message
+    Path("the-key").write_text(current)
+    Path("old-keys").write_text("hush")
+    assert "records.old_keys: write 32 random bytes" in refusal(given)
+    assert "records.key does not belong in this file" in refusal(f"[records]\nkey = '{current}'\n")
+
+
 def test_the_current_folders_file_is_found() -> None:
     Path("hotline.toml").write_text("[sip]\nport = 5099\n")
     assert load_settings(None).sip.port == 5099
