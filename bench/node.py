@@ -31,7 +31,7 @@ max_calls = {max_calls}
 level = "warning"
 """
 REMOTE = '[asr]\nengine = "vosk-ws"\nservers = ["ws://127.0.0.1:{port}"]\nserver_reuse = true\n'
-SILENT = "[turns]\nno_input_s = 3600.0\n"
+SILENT = "[turns]\nno_input_s = 60.0\n"
 
 
 @dataclass(frozen=True, slots=True)
