@@ -77,9 +77,9 @@ export async function fillTicket(number) {
 // One leg's audio in a line of words; what the other side lost is told only where it reports at all.
 function lineWords(line) {
   const share = (lost, all) => (all ? `${((100 * lost) / all).toFixed(1)}%` : "—");
-  const words = [`收到丢包 ${share(line.lost_packets, line.received_packets + line.lost_packets)}`, `抖动 ${Math.round(line.jitter_ms)} 毫秒`];
+  const words = [`来话丢包 ${share(line.lost_packets, line.received_packets + line.lost_packets)}`, `抖动 ${Math.round(line.jitter_ms)} 毫秒`];
   if (line.round_trip_ms !== null) {
-    words.push(`发出丢包 ${share(line.remote_lost_packets, line.sent_packets)}`, `往返 ${Math.round(line.round_trip_ms)} 毫秒`);
+    words.push(`去话丢包 ${share(line.remote_lost_packets, line.sent_packets)}`, `往返 ${Math.round(line.round_trip_ms)} 毫秒`);
   }
   return [line.codec, ...words].filter(Boolean).join("，");
 }
