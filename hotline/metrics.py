@@ -38,7 +38,7 @@ from voice.events import (
 )
 
 OTHER = "other"
-REFUSALS = ("full", "draining", "no_line", "rate", *CAUSES, OTHER)
+REFUSALS = ("full", "draining", "no_line", *CAUSES, OTHER)
 END_REASONS = (
     "caller_hangup",
     "agent_hangup",

@@ -34,7 +34,7 @@ class Sources:
     journal_queue: Callable[[], int]
     audio_lateness: Callable[[], tuple[int, int, float]]  # since asked last: ticks, late ones, the latest's s
     overload: Callable[[], str | None]  # the cause, of hotline.overload.CAUSES
-    turned_away: Callable[[], Mapping[str, int]]  # SIP requests since the start, by cause
+    sip_requests: Callable[[], Mapping[str, int]]  # judged since the start, by result
     trunks: Callable[[], Mapping[str, bool]]  # of those that register: whether they are registered
     seats: Callable[[], Mapping[str, int]]  # by status
     pjsua2: Callable[[], str]  # the library's version
@@ -65,12 +65,12 @@ class SourceCollector(Collector):
         cause = sources.overload()
         overloads = {name: name == cause for name in CAUSES}
         yield gauges("hotline_overloaded", "New calls are refused for this", "cause", overloads)
-        away = CounterMetricFamily(
-            "hotline_sip_turned_away_total", "SIP requests answered or dropped at the gate", labels=("cause",)
+        requests = CounterMetricFamily(
+            "hotline_sip_requests_total", "SIP requests judged at the gate", labels=("result",)
         )
-        for name, count in sources.turned_away().items():
-            away.add_metric((name,), count)
-        yield away
+        for result, count in sources.sip_requests().items():
+            requests.add_metric((result,), count)
+        yield requests
         trunks = sources.trunks()
         yield gauges("hotline_trunk_registered", "Registered at this trunk", "trunk", trunks)
         yield gauges("hotline_seats", "Seats by status", "status", sources.seats())

@@ -48,7 +48,7 @@ class Node:
     queue: int = 0
     late: list[tuple[int, int, float]] = field(default_factory=list)
     cause: str | None = None
-    away: dict[str, int] = field(default_factory=lambda: {"stranger": 7})
+    requests: dict[str, int] = field(default_factory=lambda: {"passed": 3, "unknown_source": 7})
     trunks: dict[str, bool] = field(default_factory=lambda: {"city": True, "spare": False})
     seats: Mapping[str, int] = field(default_factory=lambda: {"free": 2, "away": 1})
     metrics: Metrics = field(default_factory=Metrics)
@@ -62,7 +62,7 @@ class Node:
                 journal_queue=lambda: self.queue,
                 audio_lateness=lambda: self.late.pop(0) if self.late else (0, 0, 0.0),
                 overload=lambda: self.cause,
-                turned_away=lambda: self.away,
+                sip_requests=lambda: self.requests,
                 trunks=lambda: self.trunks,
                 seats=lambda: self.seats,
                 pjsua2=lambda: "2.15.1",
@@ -269,7 +269,7 @@ def test_the_present_is_what_the_sources_say(node: Node) -> None:
     assert node.value("hotline_journal_queue") == 17
     assert node.value("hotline_overloaded", cause="asr") == 1
     assert node.value("hotline_overloaded", cause="event_loop") == 0
-    assert node.value("hotline_sip_turned_away_total", cause="stranger") == 7
+    assert node.value("hotline_sip_requests_total", result="unknown_source") == 7
     assert node.value("hotline_trunk_registered", trunk="city") == 1
     assert node.value("hotline_trunk_registered", trunk="spare") == 0
     assert node.value("hotline_seats", status="free") == 2
