@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 State = Literal["ok", "warn", "fail"]
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
-_LOW_DISK_BYTES = 5 << 30  # about 90 hours of recordings
+_LOW_DISK_BYTES = 5 << 30  # about 46 hours of recordings
 _NO_DISK_BYTES = 200 << 20
 _FEW_LEGS = 8
 _CONNECT_TIMEOUT_S = 3.0
@@ -304,7 +304,7 @@ def _recordings(settings: Settings) -> Finding:
     detail = f"{folder}: {free / (1 << 30):.1f} GB free; {sealed}"
     if free < _LOW_DISK_BYTES:
         state: State = "fail" if free < _NO_DISK_BYTES else "warn"
-        return Finding("recordings, disk", state, detail, "make room: an hour of calls takes 58 MB")
+        return Finding("recordings, disk", state, detail, "make room: an hour of calls takes 115 MB")
     return Finding("recordings, disk", "ok", detail)
 
 
