@@ -24,7 +24,6 @@ FRAME_S = 0.02
 FRAME_BYTES = 320  # s16le at 8 kHz
 SOUND = 180  # a decoded sample above this is no silence
 QUIET_S = 0.8  # the agent has fallen silent; pauses between its clauses are shorter
-RESPONSE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +67,7 @@ class PlainCaller:
         self.rtp_address: Address = self._rtp.getsockname()
         self._media = media or self.rtp_address
         self._cseq = 0
+        self._sent: dict[str, bytes] = {}  # the newest request of each method
         self._target = "sip:12345@{}:{}".format(*agent)
         self._responses: queue.SimpleQueue[SipMessage] = queue.SimpleQueue()
         self._frames: deque[bytes] = deque()
@@ -119,9 +119,9 @@ class PlainCaller:
         coded = to_a_law(whole)
         self._frames.extend(coded[at : at + 160] for at in range(0, len(coded), 160))
 
-    def hang_up(self) -> None:
+    def hang_up(self, *, cseq: int | None = None) -> None:
         """BYE and its 200 OK."""
-        self.send("BYE")
+        self.send("BYE", cseq=cseq)
         assert self.response("BYE").status == 200
         self.ended.set()
 
@@ -156,14 +156,27 @@ class PlainCaller:
 
     def send(self, method: str, *, cseq: int | None = None, body: str = "", headers: str = "") -> None:
         """Send a request of this dialog."""
-        self._sip.sendto(self.request(method, cseq=cseq, body=body, headers=headers), self._agent)
+        self._sent[method] = self.request(method, cseq=cseq, body=body, headers=headers)
+        self._sip.sendto(self._sent[method], self._agent)
 
     def response(self, method: str) -> SipMessage:
-        """The next final response to such a request."""
-        while True:
-            message = self._responses.get(timeout=RESPONSE_S)
-            if message.status >= 200 and message.header("CSeq").endswith(method):
-                return message
+        """The next final response to such a request, sent again while none comes (RFC 3261, 17.1)."""
+        for wait_s in (0.5, 1, 2, 4, 4):
+            deadline = time.monotonic() + wait_s
+            while (left := deadline - time.monotonic()) > 0:
+                try:
+                    message = self._responses.get(timeout=left)
+                except queue.Empty:
+                    break
+                if message.status >= 200 and self._answers(message, method):
+                    return message
+            self._sip.sendto(self._sent[method], self._agent)
+        raise AssertionError(f"no response to {method}")
+
+    def _answers(self, response: SipMessage, method: str) -> bool:
+        """Whether it is to our newest request of this method: it has the branch (RFC 3261, 17.1.3)."""
+        branch = "".join(response.headers.get("via", [])).partition("branch=")[2].partition(";")[0]
+        return f"branch={branch};".encode() in self._sent[method]
 
     def _wait(self, ready: Callable[[], bool], deadline: float) -> None:
         while not ready():
@@ -183,11 +196,13 @@ class PlainCaller:
                 raw, source = self._sip.recvfrom(MAX_BYTES)
             except TimeoutError:
                 continue
-            if not raw.strip():
-                continue
-            message = SipMessage.parse(raw)
+            if self.call_id.encode() not in raw:
+                continue  # a keep-alive, or an answer to somebody who pretended to be us
+            message = SipMessage.parse(raw.decode(errors="replace").encode())
             if message.status:
                 self._responses.put(message)
+                if "ACK" in self._sent and self._answers(message, "INVITE"):
+                    self._sip.sendto(self._sent["ACK"], self._agent)  # ours was lost
                 continue
             self.requests.append(message)
             if message.method != "ACK":
