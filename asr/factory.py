@@ -71,12 +71,7 @@ class _Chain(FallbackRecognizer):
 
     def load(self) -> Load:
         """Of all engines together."""
-        loads = [load_of(engine) for engine in self._engines]
-        return Load(
-            sum(load.utterances for load in loads),
-            sum(load.waiting_s for load in loads),
-            max(load.oldest_wait_s for load in loads),
-        )
+        return Load.together([load_of(engine) for engine in self._engines])
 
 
 # Engines are imported when they are chosen: what others need may not be installed.

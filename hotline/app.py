@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import date, datetime, timezone
 from typing import Any
@@ -34,20 +35,25 @@ from hotline.chat import TextChat
 from hotline.check import load_knowledge
 from hotline.errors import UsageError
 from hotline.journal import RecordJournal
+from hotline.metrics import Metrics
+from hotline.overload import LoadGuard
 from hotline.ports import RecordSeats, RecordTickets
 from hotline.recordings import Recordings, repair_recording
+from hotline.scrape import SeatCount, Sources
 from hotline.settings import Settings
 from hotline.speech import names_to_hear, open_configured_voice, open_recognizer, open_writer, written
+from hotline.telephone import sip_config
 from records import RecordsError
 from records.store import Store
 from records.writer import Writer
 from tts import TtsError
 from tts.fallback import FallbackVoice
 from voice.events import CallEnded, CallStarted
+from voice.kit import Kit
 from voice.phone import CallError
 from voice.policies.warm import warm
-from voice.session import Kit, run_call
-from voice.sip import SipConfig, SipEndpoint, SipLeg
+from voice.session import run_call
+from voice.sip import SipEndpoint, SipLeg
 from voice.transfer import SeatSettings
 from voice.turns import TurnSettings
 
@@ -65,7 +71,7 @@ async def _serve(settings: Settings) -> int:
         with _signals() as stops:
             await anext(stops)
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_hurry, stops, tasks.cancel_scope)
+                tasks.start_soon(_hurry, stops, app, tasks.cancel_scope)
                 await app.drain(settings.limits.drain_s)
                 tasks.cancel_scope.cancel()
     return 0
@@ -77,9 +83,10 @@ def _signals() -> Iterator[AsyncIterator[signal.Signals]]:
         yield aiter(stops)
 
 
-async def _hurry(stops: AsyncIterator[signal.Signals], scope: anyio.CancelScope) -> None:
-    """A second signal ends the drain."""
+async def _hurry(stops: AsyncIterator[signal.Signals], app: App, scope: anyio.CancelScope) -> None:
+    """A second signal ends the drain, and the calls."""
     await anext(stops)
+    await app.endpoint.hang_up_all()
     scope.cancel()
 
 
@@ -87,22 +94,29 @@ class App:
     """The running program: how many calls it has, whether it takes more, and the way to stop taking them."""
 
     def __init__(
-        self, settings: Settings, kit_for: Callable[[SipEndpoint], Kit], journal: RecordJournal
+        self,
+        settings: Settings,
+        kit_for: Callable[[SipEndpoint], Kit],
+        journal: RecordJournal,
+        metrics: Metrics,
+        guard: LoadGuard,
     ) -> None:
         self._settings = settings
         self._journal = journal
+        self._metrics = metrics
+        self._guard = guard
         self._send, self._incoming = anyio.create_memory_object_stream[SipLeg](math.inf)
         self.endpoint = SipEndpoint(
-            _sip_config(settings),
+            sip_config(settings),
             on_call=self._send.send_nowait,
             on_refused=self._refused,
+            overloaded=self.overloaded,
             new_call_id=new_call_id,
         )
         self._kit = kit_for(self.endpoint)
         self._call_over = anyio.Event()
+        self._calls: set[anyio.CancelScope] = set()
         self.active = 0
-        self.answered = 0
-        self.refused = 0
         self.desk_url = ""
 
     @property
@@ -112,21 +126,12 @@ class App:
 
     def ready(self) -> bool:
         """Whether a new call would be taken now."""
-        return not self.endpoint.draining and self.active < self.endpoint.max_calls
+        free = self.active < self.endpoint.max_calls
+        return free and not self.endpoint.draining and self.overloaded() is None
 
-    def metrics(self) -> str:
-        """Prometheus text."""
-        load = load_of(self._kit.recognizer)
-        gauges = {
-            "hotline_calls_active": ("gauge", self.active),
-            "hotline_calls_max": ("gauge", self.endpoint.max_calls),
-            "hotline_calls_answered_total": ("counter", self.answered),
-            "hotline_calls_refused_total": ("counter", self.refused),
-            "hotline_asr_utterances": ("gauge", load.utterances),
-            "hotline_asr_waiting_seconds": ("gauge", round(load.waiting_s, 3)),
-            "hotline_asr_oldest_wait_seconds": ("gauge", round(load.oldest_wait_s, 3)),
-        }
-        return "".join(f"# TYPE {name} {kind}\n{name} {value}\n" for name, (kind, value) in gauges.items())
+    def overloaded(self) -> str | None:
+        """Why calls are refused although a line is free; for any thread."""
+        return self._guard.ready(time.monotonic())
 
     async def take_calls(self) -> None:
         """Run every incoming call as a task of its own."""
@@ -136,11 +141,13 @@ class App:
 
     async def _run_call(self, leg: SipLeg) -> None:
         self.active += 1
-        self.answered += 1
         log.info("call_started", call_id=leg.call_id, active=self.active)
         try:
-            await run_call(leg, self._kit)
+            with anyio.CancelScope() as scope:
+                self._calls.add(scope)
+                await run_call(leg, self._kit)
         finally:
+            self._calls.discard(scope)
             self.active -= 1
             self._call_over.set()
             log.info("call_ended", call_id=leg.call_id, active=self.active)
@@ -151,20 +158,28 @@ class App:
         self._incoming.close()
 
     async def drain(self, drain_s: float) -> None:
-        """Take no new calls and wait until the running ones end, at most `drain_s` seconds."""
+        """Take no new calls and wait until the running ones end; after `drain_s` they are told goodbye."""
         self.endpoint.draining = True
         log.info("draining", active=self.active)
         with anyio.move_on_after(drain_s):
-            while self.active:
-                self._call_over = anyio.Event()
-                await self._call_over.wait()
+            await self._all_over()
+            return
+        log.warning("drain_ended", active=self.active)
+        for call in self._calls:
+            call.cancel()
+        await self._all_over()
 
-    def _refused(self, caller: str, callee: str) -> None:
-        self.refused += 1
+    async def _all_over(self) -> None:
+        while self.active:
+            self._call_over = anyio.Event()
+            await self._call_over.wait()
+
+    def _refused(self, caller: str, callee: str, cause: str) -> None:
+        self._metrics.refused(cause)
         call_id, now = new_call_id(), datetime.now(timezone.utc)
         self._journal.emit(CallStarted(call_id, caller, callee, now, ""))
         self._journal.emit(CallEnded(call_id, now, "rejected_busy", "rejected"))
-        log.warning("call_refused", call_id=call_id, active=self.active, max_calls=self.endpoint.max_calls)
+        log.warning("call_refused", call_id=call_id, cause=cause, active=self.active)
 
 
 def new_call_id() -> str:
@@ -182,7 +197,8 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         stack.callback(store.close)
         stack.callback(writer.close)
         live = LiveFeed()
-        journal = RecordJournal(store, writer, live, settings.node.name)
+        metrics = Metrics()
+        journal = RecordJournal(store, writer, live, settings.node.name, observe=metrics.observe)
         stack.callback(journal.close)
         recordings = Recordings(settings.records, journal)
         words = open_writer(settings.asr)
@@ -212,7 +228,13 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
                 max_call_s=settings.limits.max_call_s,
             )
 
-        app = App(settings, kit_for, journal)
+        guard = LoadGuard(
+            lambda: load_of(recognizer).oldest_wait_s,
+            loop_late_s=settings.limits.loop_late_s,
+            asr_late_s=settings.limits.asr_late_s,
+            on_beat=metrics.loop_late,
+        )
+        app = App(settings, kit_for, journal, metrics, guard)
         stack.callback(app.close)
         await _warm(voice, settings)
         try:
@@ -220,6 +242,8 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         except CallError as error:
             raise UsageError(f"{error}; is another program using it? See sip.port") from None
         stack.push_async_callback(app.endpoint.stop)
+        seats = SeatCount(store.seats)
+        metrics.watch(_sources(app, recognizer, journal, seats))
         app.desk_url = "http://{}:{}".format(*desk_socket.getsockname()[:2])
         chat = TextChat(dialog, tickets.file, journal, new_call_id)
         stack.callback(chat.close)
@@ -230,7 +254,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             pause_recording=recordings.pause,
             api_token=settings.desk.api_token.get_secret_value() or None,
             ready=app.ready,
-            metrics=app.metrics,
+            metrics=metrics.text,
             live=live,
             chat=chat,
             kb_search=_kb_search(knowledge),
@@ -240,6 +264,8 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             tasks.start_soon(server.serve, [desk_socket])
             tasks.start_soon(app.take_calls)
             tasks.start_soon(journal.tell_live)
+            tasks.start_soon(guard.run)
+            tasks.start_soon(seats.run)
             _log_start(app, settings)
             try:
                 yield app
@@ -347,16 +373,19 @@ def _kb_search(knowledge: Knowledge) -> Callable[[str, int], list[dict[str, Any]
     return search
 
 
-def _sip_config(settings: Settings) -> SipConfig:
-    sip = settings.sip
-    return SipConfig(
-        host=sip.host,
-        port=sip.port,
-        transports=tuple(sip.transports),
-        rtp_port=sip.rtp_ports.first,
-        rtp_port_range=sip.rtp_ports.last - sip.rtp_ports.first,
-        public_address=sip.public_address,
-        max_calls=settings.limits.max_calls,
+def _sources(app: App, recognizer: Recognizer, journal: RecordJournal, seats: SeatCount) -> Sources:
+    """What /metrics reads when it is asked."""
+    return Sources(
+        calls_active=lambda: app.active,
+        calls_max=lambda: app.endpoint.max_calls,
+        asr_load=lambda: load_of(recognizer),
+        journal_queue=lambda: journal.queue,
+        audio_lateness=app.endpoint.lateness,
+        overload=app.overloaded,
+        sip_requests=lambda: app.endpoint.admission.counts,
+        trunks=lambda: app.endpoint.registered,
+        seats=seats,
+        pjsua2=lambda: app.endpoint.build.version,
     )
 
 
@@ -365,5 +394,3 @@ def _log_start(app: App, settings: Settings) -> None:
     log.info("started", pjsua2=build.version, max_legs=build.max_legs, max_calls=app.endpoint.max_calls)
     if settings.asr.uses_builtin_model:
         log.warning(BUILTIN_WARNING)
-    if settings.sip.trunks:
-        log.warning("sip.trunks is read but not used yet: calls are taken from any address")

@@ -21,7 +21,7 @@ from tts.cache import CachedVoice
 from tts.espeak_voice import EspeakVoice
 from voice.media import level_dbfs
 from voice.phone import FRAME_S, CallError, LegGone
-from voice.sip import SipConfig, SipEndpoint, SipLeg
+from voice.sip import SipConfig, SipEndpoint, SipLeg, TlsConfig
 
 SOUND_DBFS = -45.0  # a received frame above this is the agent's voice (or music)
 QUIET_S = 0.7  # the agent has fallen silent when it was quiet this long; clause pauses are shorter
@@ -44,6 +44,7 @@ class CallerOptions:
     json: bool = False
     codec: str = "PCMA"
     transport: str = "udp"
+    srtp: bool = False
     at_once: bool = False
     voice: str = "f5"
     user: str = "13800000000"
@@ -140,7 +141,7 @@ async def place_call(options: CallerOptions) -> CallerReport:
     report = CallerReport()
     async with _endpoint(options) as endpoint:
         asked_at = anyio.current_time()
-        uri = options.uri + (";transport=tcp" if options.transport == "tcp" else "")
+        uri = options.uri + (f";transport={options.transport}" if options.transport != "udp" else "")
         leg = await endpoint.dial(uri, call_id="", timeout_s=RING_TIMEOUT_S)
         report.answered_ms = round((anyio.current_time() - asked_at) * 1000, 1)
         line = Line(leg, options.record)
@@ -195,9 +196,11 @@ async def _speak(line: Line, pcm: bytes, turn: CallerTurn) -> None:
 @asynccontextmanager
 async def _endpoint(options: CallerOptions) -> AsyncIterator[SipEndpoint]:
     config = SipConfig(
-        host="0.0.0.0",
+        host="::" if "[" in options.uri else "0.0.0.0",
         port=0,
         transports=(options.transport,),
+        tls=TlsConfig(port=0, verify_server=False),  # it looks for faults, and has no secrets
+        srtp="required" if options.srtp else "off",
         rtp_port=0,
         user=options.user,
         codecs=(PHONE_CODECS[options.codec.upper()],),

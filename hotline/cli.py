@@ -132,7 +132,10 @@ def call(
     record: Annotated[Path | None, typer.Option(metavar="OUT.wav", help="Record the call.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Report as JSON.")] = False,
     codec: Annotated[str, typer.Option(help="PCMA, PCMU or G722.")] = "PCMA",
-    transport: Annotated[Literal["udp", "tcp"], typer.Option(help="Carries the SIP messages.")] = "udp",
+    transport: Annotated[
+        Literal["udp", "tcp", "tls"], typer.Option(help="Carries the SIP messages.")
+    ] = "udp",
+    srtp: Annotated[bool, typer.Option("--srtp", help="Encrypt the audio (SRTP), or fail.")] = False,
     at_once: Annotated[
         bool, typer.Option("--at-once", help="Do not wait for the agent to fall silent.")
     ] = False,
@@ -156,6 +159,7 @@ def call(
         json=as_json,
         codec=codec,
         transport=transport,
+        srtp=srtp,
         at_once=at_once,
         voice=voice,
         user=number,
@@ -171,6 +175,25 @@ def check(config: Config = None) -> int:
     from hotline.settings import load_settings
 
     return run_checks(load_settings(config))
+
+
+@app.command("kamailio-config")
+def kamailio_config(
+    config: Config = None,
+    folder: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="The folder to write the files into.")
+    ] = Path("kamailio"),
+    installed: Annotated[
+        Path | None,
+        typer.Option("--at", metavar="DIR", help="Where they will lie on the proxy, if elsewhere."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+) -> None:
+    """Write the configuration of Kamailio, the proxy in front of several nodes."""
+    from hotline.kamailio import write_configuration
+    from hotline.settings import load_settings
+
+    write_configuration(load_settings(config), folder, installed, force)
 
 
 @app.command()

@@ -13,6 +13,7 @@ Errors, as a tree:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 SAMPLE_RATE = 8000  # Hz of all audio on a leg: mono s16le
@@ -55,6 +56,21 @@ class LegGone(CallError):
     """The leg has ended; nothing more can be done with it."""
 
     outcome = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class LineStats:
+    """How a leg's RTP fared, as its statistics (RFC 3550) have it; `remote_*` is the other side's account."""
+
+    codec: str = ""
+    received_packets: int = 0
+    lost_packets: int = 0
+    jitter_ms: float = 0.0
+    sent_packets: int = 0
+    remote_lost_packets: int = 0
+    remote_jitter_ms: float = 0.0
+    round_trip_ms: float | None = None  # None: the other side sends no reports
+    late_frames: int = 0  # that our own audio clock came too late for
 
 
 class Tap(Protocol):
@@ -110,8 +126,12 @@ class Leg(Protocol):
         """End the leg (0: BYE, CANCEL or 603 as fits); harmless when it is gone already."""
         ...
 
+    def line(self) -> LineStats:
+        """How its RTP has fared so far, as of the last second."""
+        ...
+
     async def gone(self) -> str:
-        """Wait until the leg has ended; returns why: remote_hangup, local_hangup or failed."""
+        """Wait until the leg has ended; returns why: remote_hangup, local_hangup, media_timeout or failed."""
         ...
 
 

@@ -4,61 +4,42 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, TypeAlias
 
 import anyio
 import structlog
 
-from asr import Recognizer, Transcript
-from dialog import Action, Basis, CallContext, Dialog, EndCall, FileTicket, TicketDraft, Transfer, phrases
-from tts import TtsError, Voice
+from asr import Transcript
+from dialog import Action, Basis, CallContext, EndCall, FileTicket, TicketDraft, Transfer, phrases
+from tts import TtsError
 from voice.ear import BargedIn, Ear, Heard, HeardEvent, HearingFailed, Keys, NobodySpoke, SpeechBegan
 from voice.events import (
     CallAnswered,
     CallEnded,
     CallStarted,
     Happened,
-    Journal,
+    LineQuality,
     TicketFiled,
     TransferUpdated,
     Turn,
 )
 from voice.history import History
+from voice.kit import Kit
 from voice.mouth import Mouth
-from voice.phone import Leg, LegGone, Phone
-from voice.policies import Outcome, Policy, TransferRequest
-from voice.recorder import CallRecorder, StereoFile
+from voice.phone import Leg, LegGone, LineStats
+from voice.policies import Outcome, TransferRequest
+from voice.recorder import CallRecorder
 from voice.replies import Replies, Reply, TextSource
-from voice.seats import SeatBoard
 from voice.streams import closing
-from voice.transfer import SeatSettings, TransferRunner
-from voice.turns import TurnSettings, is_backchannel
+from voice.transfer import TransferRunner
+from voice.turns import is_backchannel
 
 log = structlog.get_logger()
 BREAK_OFF_S = 10.0  # for the last words of a call that went wrong
-
-
-@dataclass(frozen=True, slots=True)
-class Kit:
-    """What a call needs from the rest of the program; one for all calls."""
-
-    recognizer: Recognizer
-    voice: Voice
-    dialog: Dialog
-    phone: Phone
-    board: SeatBoard
-    journal: Journal
-    policy: Policy
-    open_recording: Callable[[str], tuple[StereoFile, str]]  # call id -> file, its name for the record
-    file_ticket: Callable[[CallContext, str, TicketDraft], Awaitable[str]]  # call, key -> number; raises
-    turns: TurnSettings
-    seats: SeatSettings
-    max_call_s: float = 1800.0  # of talk with the agent; then it hands the caller to a person
-    recorders: dict[str, CallRecorder] = field(default_factory=dict)  # of the calls that run, by call id
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +69,32 @@ async def run_call(leg: Leg, kit: Kit) -> None:
         await leg.gone()
     except LegGone:
         end_reason = "caller_hangup"
+    except anyio.get_cancelled_exc_class():
+        end_reason = "shutdown"
+        session.happened("failed", {"stage": "shutdown"})
+        with anyio.CancelScope(shield=True):
+            await _last_words(session, phrases.SHUTDOWN_GOODBYE)
+        raise
     except Exception as error:
         log.error("call_failed", call_id=call.call_id, exc_info=error)
         session.happened("failed", {"stage": "session", "error": type(error).__name__})
-        with suppress(LegGone, TtsError), anyio.move_on_after(BREAK_OFF_S):
-            await session.tell(phrases.PROBLEM_GOODBYE)
+        await _last_words(session, phrases.PROBLEM_GOODBYE)
     finally:
         with anyio.CancelScope(shield=True):
+            if end_reason == "caller_hangup" and await leg.gone() == "media_timeout":
+                end_reason = "media_timeout"
             await leg.hangup()
             session.close()
             del kit.recorders[call.call_id]
             file.close()
+            kit.journal.emit(LineQuality(call.call_id, "caller", **asdict(leg.line())))
             kit.journal.emit(CallEnded(call.call_id, _now(), end_reason, session.outcome))
             await kit.journal.durable()
+
+
+async def _last_words(session: Session, text: str) -> None:
+    with suppress(LegGone, TtsError), anyio.move_on_after(BREAK_OFF_S):
+        await session.tell(text)
 
 
 def _now() -> datetime:
@@ -347,6 +341,9 @@ class Session:
 
     # the record
 
+    def _seat_line(self, stats: LineStats) -> None:
+        self._kit.journal.emit(LineQuality(self._call.call_id, "seat", **asdict(stats)))
+
     def _next_index(self) -> int:
         self._turn_count += 1
         return self._turn_count - 1
@@ -385,6 +382,7 @@ class Session:
             settings=kit.seats,
             say=self.tell,
             tell=self.happened,
+            line=self._seat_line,
             file_ticket=self._file,
         )
         outcome = Outcome("failed")

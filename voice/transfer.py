@@ -15,7 +15,7 @@ from dialog.summary import spoken_summary
 from tts import TtsError, Voice
 from voice.mouth import Mouth
 from voice.music import hold_music
-from voice.phone import BYTES_PER_CHUNK, CallError, Leg, LegGone, Phone
+from voice.phone import BYTES_PER_CHUNK, CallError, Leg, LegGone, LineStats, Phone
 from voice.policies import (
     Bridge,
     ClaimSeat,
@@ -72,6 +72,7 @@ class TransferRunner:
         settings: SeatSettings,
         say: Callable[[str], Awaitable[None]],
         tell: Callable[[str, Mapping[str, Any]], None],
+        line: Callable[[LineStats], None],
         file_ticket: Callable[[TicketDraft], Awaitable[str]],
     ) -> None:
         self._caller = caller
@@ -82,6 +83,7 @@ class TransferRunner:
         self._settings = settings
         self._say = say
         self._tell = tell
+        self._line = line
         self._file_ticket = file_ticket
         self._music: anyio.CancelScope | None = None
         self.seat: Seat | None = None
@@ -289,6 +291,7 @@ class TransferRunner:
     async def _release(self) -> None:
         if self._seat_leg is not None:
             await self._seat_leg.hangup()
+            self._line(self._seat_leg.line())
             self._seat_leg = None
         if self.seat is not None:
             await self._board.release(self.seat)

@@ -13,7 +13,7 @@ import anyio.lowlevel
 
 from tests.sim.fakes import Utterance, clause_of, spoken_frames
 from voice.media import SILENCE, PlayoutBuffer
-from voice.phone import FRAME_S, CallError, LegGone, NoAnswer, Tap
+from voice.phone import FRAME_S, CallError, LegGone, LineStats, NoAnswer, Tap
 from voice.seats import Seat
 
 HIGH_WATER_S = 0.5
@@ -153,6 +153,9 @@ class ScriptedLeg:
     async def hangup(self, code: int = 0) -> None:
         self.refused_code = code
         self.leave("local_hangup")
+
+    def line(self) -> LineStats:
+        return LineStats()
 
     async def gone(self) -> str:
         return await asyncio.shield(self._gone)

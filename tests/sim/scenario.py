@@ -32,9 +32,10 @@ from tests.sim.fakes import MUSIC, KeptFile, KeptJournal, ScriptedRecognizer, Sc
 from tests.sim.lines import Run, ScriptedBoard, ScriptedLeg, ScriptedPhone, SeatScript
 from tests.sim.virtual_time import run_virtual
 from voice.events import Turn
+from voice.kit import Kit
 from voice.phone import FRAME_S
 from voice.policies.warm import warm
-from voice.session import Kit, run_call
+from voice.session import run_call
 from voice.transfer import SeatSettings
 from voice.turns import TurnSettings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from voice.sip.endpoint import user_of
+from voice.sip.identity import user_of
 
 pytestmark = [pytest.mark.unit]
 

@@ -2,14 +2,15 @@
 
 Threads: one thread of ours owns the library (`threadCnt = 0`): it polls for events, runs every operation from
 a queue and is the only one to create or free a pjsua2 object. The bridge's clock thread enters Python only in
-`library.Port`, which copies one frame and returns. Everything else happens on the event loop.
+`ports.Port`, which copies one frame and returns. Everything else happens on the event loop.
 
 Ports are pooled and never freed while the library runs: freeing one races with the clock thread.
 """
 
 from __future__ import annotations
 
-from voice.sip.endpoint import DEFAULT_CODECS, SipConfig, SipEndpoint
+from voice.sip.config import DEFAULT_CODECS, SipConfig, TlsConfig, TrunkConfig
+from voice.sip.endpoint import SipEndpoint
 from voice.sip.leg import SipLeg
 from voice.sip.library import BuildInfo, build_info, default_max_calls
 
@@ -19,6 +20,8 @@ __all__ = [
     "SipConfig",
     "SipEndpoint",
     "SipLeg",
+    "TlsConfig",
+    "TrunkConfig",
     "build_info",
     "default_max_calls",
 ]

@@ -4,60 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import re
 import threading
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import pjsua2 as pj
 import structlog
 
 from voice.phone import Leg, LegGone, NoAnswer, Unreachable
-from voice.sip import library
+from voice.sip import accounts, library
+from voice.sip.admission import Admission
+from voice.sip.config import ANY_HOST, REGISTERED, SipConfig, host_of
+from voice.sip.gate import Gate, GateError
+from voice.sip.identity import user_of
 from voice.sip.leg import SipLeg
+from voice.sip.ports import Port, Ticks
 
 log = structlog.get_logger()
 T = TypeVar("T")
 
 POLL_MS = 5
 CLOSE_POLLS = 60  # how often to poll for the other sides' answers to our BYEs at the end
-DEFAULT_CODECS = ("PCMA/8000", "PCMU/8000", "G722/16000")
-ANY_HOST = "0.0.0.0"
-
-
-@dataclass(frozen=True, slots=True)
-class SipConfig:
-    """What an endpoint needs to know; `rtp_port` 0 lets the library choose, `port` 0 takes any free port."""
-
-    host: str = ANY_HOST
-    port: int = 5060
-    transports: tuple[str, ...] = ("udp", "tcp")
-    rtp_port: int = 16384
-    rtp_port_range: int = 1999
-    public_address: str = ""
-    user: str = "12345"
-    codecs: tuple[str, ...] = DEFAULT_CODECS
-    max_calls: int = 0  # incoming calls at a time; 0: what the build allows
-    retry_after_s: int = 5
-
-
-_WITHHELD = ("anonymous", "unavailable", "restricted")
-
-
-def user_of(uri: str) -> str:
-    """The user part of a SIP URI, name-addr or tel URI; "" where there is none or it is withheld."""
-    match = re.search(r"sips?:([^@>\s]*)@|tel:([^@>\s]+)", uri)
-    user = unquote(re.split("[:;]", match.group(1) or match.group(2) or "")[0]) if match else ""
-    return "" if user.lower() in _WITHHELD else user
+LOOK_S = 1.0  # how often each leg's line is looked at
 
 
 class SipEndpoint:
     """A SIP user agent on the running event loop; see voice.phone.Phone.
 
-    `on_call(leg)` is called on the loop for every incoming call within `max_calls`; `on_refused(caller,
-    callee)` for every one above it, after it was told 503.
+    `on_call(leg)` is called on the loop for every incoming call that is taken; `on_refused(caller, callee,
+    cause)` for every one that was told 503: `full`, `draining`, `no_line`, or what `overloaded()` gave, which
+    is asked on the library's thread.
     """
 
     def __init__(
@@ -65,17 +42,24 @@ class SipEndpoint:
         config: SipConfig,
         *,
         on_call: Callable[[SipLeg], None] | None = None,
-        on_refused: Callable[[str, str], None] | None = None,
+        on_refused: Callable[[str, str, str], None] | None = None,
+        overloaded: Callable[[], str | None] = lambda: None,
         new_call_id: Callable[[], str] = lambda: "",
     ) -> None:
         self.config = config
         self.build = library.BuildInfo("", 0)
         self.max_calls = config.max_calls
         self.port = config.port
+        self.tls_port = config.tls.port
         self.draining = False
         self._loop = asyncio.get_running_loop()
         self._on_call = on_call
         self._on_refused = on_refused
+        self._overloaded = overloaded
+        self.admission = Admission(config, self._why_not, self._refuse)
+        self._gate = Gate(library.clibrary, self.admission.judge)
+        self._accounts = accounts.Accounts(self, config)
+        self._ticks = Ticks(self._loop)
         self._new_call_id = new_call_id
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._started: asyncio.Future[None] = self._loop.create_future()
@@ -84,8 +68,10 @@ class SipEndpoint:
         # below: touched by the library's thread only
         self._calls: dict[Leg, library.Call] = {}
         self._dead: list[library.Call] = []
-        self._free_ports: list[library.Port] = []
+        self._ports: list[Port] = []  # all there are: none is freed while the library runs
+        self._free_ports: list[Port] = []
         self._incoming = 0
+        self._looked_s = 0.0
 
     async def start(self) -> None:
         """Bind the ports and start. Raises CallError naming the port that is taken."""
@@ -124,8 +110,26 @@ class SipEndpoint:
     async def send_keys(self, leg: SipLeg, digits: str) -> None:
         await self._run(lambda: self._call(leg).dialDtmf(digits))
 
+    async def hang_up_all(self) -> None:
+        """End every leg at once."""
+
+        def end_all() -> None:
+            for call in self._calls.values():
+                call.end()
+
+        await self._run(end_all)
+
     async def hangup_leg(self, leg: SipLeg, code: int) -> None:
         await self._run(lambda: self._call(leg).end(code))
+
+    @property
+    def registered(self) -> dict[str, bool]:
+        """Of the trunks that we register at: whether we are."""
+        return dict(self._accounts.registered)
+
+    def lateness(self) -> tuple[int, int, float]:
+        """Ticks of the audio clock since the last call, those over a frame late, the latest's seconds."""
+        return self._ticks.lateness()
 
     async def _run(self, operation: Callable[[], T]) -> T:
         """Run an operation on the library's thread. Raises CallError for what the library refuses."""
@@ -155,13 +159,14 @@ class SipEndpoint:
 
     def _main(self) -> None:
         library.silence_log()
-        endpoint = pj.Endpoint()
+        endpoint = library.Endpoint(self)
         try:
             self._open(endpoint)
-        except pj.Error as error:
+        except (pj.Error, GateError) as error:
             endpoint.libDestroy()
-            reason = f"cannot open SIP on {self.config.host}:{self.config.port}: {error.reason}"
-            self._tell(_settle, self._started, None, Unreachable(reason))
+            reason = error.reason if isinstance(error, pj.Error) else str(error)
+            where = f"cannot open SIP on {self.config.host}:{self.config.port}: {reason}"
+            self._tell(_settle, self._started, None, Unreachable(where))
             return
         self._tell(_settle, self._started, None, None)
         while not self._stopping:
@@ -173,6 +178,10 @@ class SipEndpoint:
         while not self._commands.empty():
             self._commands.get()()
         self._free_dead()
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= LOOK_S:
+            self._looked_s = now_s
+            self._look_at_lines(now_s)
 
     def _free_dead(self) -> None:
         """Free ended calls here: outside their own callbacks, never by the garbage collector."""
@@ -185,8 +194,9 @@ class SipEndpoint:
         endpoint.libInit(library.library_config())
         self.build = library.build_of(endpoint)
         self.max_calls = self.config.max_calls or library.default_max_calls(self.build.max_legs)
-        for kind in self.config.transports:
-            self._open_transport(endpoint, kind)
+        if ":" in self.config.host + self.config.ipv6_host and not self.build.ipv6:
+            raise GateError("this pjsua2 build has no IPv6; the capacity build has")
+        self.port, self.tls_port = accounts.open_transports(endpoint, self.config)
         endpoint.libStart()
         endpoint.audDevManager().setNullDev()
         for codec in endpoint.codecEnum2():
@@ -194,34 +204,11 @@ class SipEndpoint:
                 (i for i, name in enumerate(self.config.codecs) if codec.codecId.startswith(name)), None
             )
             endpoint.codecSetPriority(codec.codecId, 0 if rank is None else 254 - rank)
-        self._account = library.Account(self)
-        self._account.create(self._account_config())
-        self._ports = [library.Port(self._loop) for _ in range(self.build.max_legs)]
-        self._free_ports = list(self._ports)
-
-    def _open_transport(self, endpoint: Any, kind: str) -> None:
-        config = pj.TransportConfig()
-        config.port = self.port
-        if self.config.host != ANY_HOST:
-            config.boundAddress = self.config.host
-        config.publicAddress = self.config.public_address
-        types = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP}
-        transport_id = endpoint.transportCreate(types[kind], config)
-        if not self.port:
-            address = endpoint.transportGetInfo(transport_id).localAddress
-            self.port = int(address.rsplit(":", 1)[1])
-
-    def _account_config(self) -> Any:
-        config = pj.AccountConfig()
-        bound = "127.0.0.1" if self.config.host == ANY_HOST else self.config.host
-        config.idUri = f"sip:{self.config.user}@{self.config.public_address or bound}"
-        media = config.mediaConfig.transportConfig
-        media.port = self.config.rtp_port
-        media.portRange = self.config.rtp_port_range if self.config.rtp_port else 0
-        media.publicAddress = self.config.public_address
-        if self.config.host != ANY_HOST:
-            media.boundAddress = self.config.host
-        return config
+        self._accounts.open()
+        self._gate.open()
+        if "udp" in self.config.transports:
+            host = "127.0.0.1" if self.config.host == ANY_HOST else self.config.host
+            self._gate.prove((host, self.port), lambda: endpoint.libHandleEvents(POLL_MS))
 
     def _close(self, endpoint: Any) -> None:
         endpoint.hangupAllCalls()
@@ -233,12 +220,40 @@ class SipEndpoint:
             if call.leg is not None:
                 self._drop(call.leg, 0)
         self._free_dead()
+        self._gate.close()
         for port in self._ports:
             port.leg = None
-            library.Port.__swig_destroy__(port)
-        self._account.shutdown()
-        library.Account.__swig_destroy__(self._account)
+            Port.__swig_destroy__(port)
+        self._accounts.close()
         endpoint.libDestroy()
+
+    def _why_not(self) -> str | None:
+        """Why no call can be taken now, None when one can."""
+        if self.draining or self._on_call is None:
+            return "draining"
+        if self._incoming >= self.max_calls:
+            return "full"
+        if len(self._calls) >= self.build.max_legs:
+            return "no_line"
+        return self._overloaded()
+
+    def _refuse(self, caller: str, callee: str, cause: str) -> None:
+        if self._on_refused is not None:
+            self._tell(self._on_refused, caller, callee, cause)
+
+    def _look_at_lines(self, now_s: float) -> None:
+        """Take every leg's RTP statistics; end the legs that nothing comes from any more."""
+        for call in list(self._calls.values()):
+            leg = call.leg
+            if leg is None or call.media is None or not call.hasMedia():
+                continue
+            call.look(self._ticks.late_total, now_s)
+            self._tell(leg.on_line, call.line.stats)
+            timeout_s = self.config.rtp_timeout_s
+            if timeout_s and not leg.held and call.line.idle_s(now_s) > timeout_s:
+                log.warning("media_timeout", call_id=leg.call_id)
+                call.reason = "media_timeout"
+                call.end()
 
     def _call(self, leg: Leg) -> library.Call:
         try:
@@ -249,7 +264,10 @@ class SipEndpoint:
     def _make_call(self, uri: str, call_id: str, headers: Mapping[str, str] | None) -> SipLeg:
         if len(self._calls) >= self.build.max_legs:
             raise Unreachable(f"no free line: all {self.build.max_legs} legs of this pjsua2 build are in use")
-        call = library.Call(self, self._account)
+        if host_of(uri) == REGISTERED:
+            uri = self.admission.registered_at(user_of(uri))
+        trunk = next((trunk.name for trunk in self.config.trunks if trunk.host == host_of(uri)), "")
+        call = library.Call(self, self._accounts.of(trunk, ipv6="[" in uri))
         leg = self._adopt(call, call_id=call_id, remote=user_of(uri), local=self.config.user)
         prm = pj.CallOpParam(True)
         library.add_headers(prm, headers)
@@ -258,7 +276,13 @@ class SipEndpoint:
         except pj.Error:
             self._drop(leg, 0)
             raise
+        self._known(call)
         return leg
+
+    def _known(self, call: library.Call) -> None:
+        """From now on requests within this call are let in from wherever they come."""
+        call.sip_id = call.getInfo().callIdString
+        self.admission.begin(call.sip_id)
 
     def _give_up(self, made: list[SipLeg]) -> None:
         for leg in made:
@@ -275,7 +299,8 @@ class SipEndpoint:
         call = self._calls.pop(leg, None)
         if call is None:
             return
-        self._tell(leg.on_gone, status)
+        self.admission.end(call.sip_id)
+        self._tell(leg.on_gone, status, call.reason)
         self._incoming -= call.counted
         if call.port is not None:
             call.port.leg = None
@@ -290,19 +315,33 @@ class SipEndpoint:
         media_a.startTransmit(media_b)
         media_b.startTransmit(media_a)
 
+    def account_for_request(self) -> int | None:
+        """Which account answers the request that was let in just now."""
+        admitted = self.admission.admitted
+        if admitted is None:
+            return None
+        return int(self._accounts.of(admitted.trunk, ipv6=":" in admitted.request.source.host).getId())
+
     def on_incoming(self, library_call_id: int) -> None:
-        call = library.Call(self, self._account, library_call_id)
-        info = call.getInfo()
-        caller, callee = user_of(info.remoteUri), user_of(info.localUri)
-        leg = self._adopt(call, call_id=self._new_call_id(), remote=caller, local=callee)
-        if self.draining or self._on_call is None or self._incoming >= self.max_calls:
-            call.respond(503, {"Retry-After": str(self.config.retry_after_s)})
-            if self._on_refused is not None:
-                self._tell(self._on_refused, caller, callee)
+        call = library.Call(self, self._accounts.of("", ipv6=False), library_call_id)
+        admitted = self.admission.admitted
+        if admitted is None:  # nothing gets here but through the gate
+            self._dead.append(call)
+            call.respond(403)
+            return
+        leg = self._adopt(call, call_id=self._new_call_id(), remote=admitted.caller, local=admitted.callee)
+        self._known(call)
+        if self._on_call is None:
+            call.respond(503)
             return
         call.counted = True
         self._incoming += 1
+        if admitted.early_media:
+            call.respond(183)
         self._tell(self._on_call, leg)
+
+    def on_registration(self, account: library.Account, active: bool) -> None:
+        self._accounts.on_registration(account, active)
 
     def on_call_state(self, call: library.Call) -> None:
         info, leg = call.getInfo(), call.leg
@@ -316,16 +355,28 @@ class SipEndpoint:
             self._tell_up(call, info)
 
     def on_media_state(self, call: library.Call) -> None:
-        info = call.getInfo()
+        info, leg = call.getInfo(), call.leg
+        if leg is None:
+            return
         for index, media in enumerate(info.media):
-            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+            if media.type != pj.PJMEDIA_TYPE_AUDIO:
+                continue
+            leg.held = media.status == pj.PJSUA_CALL_MEDIA_REMOTE_HOLD
+            if media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                call.line.begin(time.monotonic())
                 if call.port is None:
-                    call.port = self._free_ports.pop()
-                    call.port.leg = call.leg
+                    call.port = self._take_port()
+                    call.port.leg = leg
                 call.media = call.getAudioMedia(index)
                 call.media.startTransmit(call.port)
                 call.port.startTransmit(call.media)
         self._tell_up(call, info)
+
+    def _take_port(self) -> Port:
+        if not self._free_ports:
+            self._ports.append(Port(self._ticks))
+            return self._ports[-1]
+        return self._free_ports.pop()
 
     def on_digit(self, call: library.Call, digit: str) -> None:
         if call.leg is not None:

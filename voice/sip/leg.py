@@ -9,7 +9,17 @@ from typing import Protocol
 import anyio.lowlevel
 
 from voice.media import PlayoutBuffer
-from voice.phone import FRAME_S, Busy, CallError, Declined, LegGone, NoAnswer, Tap, Unreachable
+from voice.phone import (
+    FRAME_S,
+    Busy,
+    CallError,
+    Declined,
+    LegGone,
+    LineStats,
+    NoAnswer,
+    Tap,
+    Unreachable,
+)
 
 HIGH_WATER_S = 0.5  # play() waits above this
 AUDIO_QUEUE_S = 10.0  # frames kept for a reader that lags; beyond this the oldest are dropped and counted
@@ -47,6 +57,7 @@ class SipLeg:
         self.local = local
         self.playout = PlayoutBuffer()
         self.rang = False
+        self.held = False  # by the other side: nothing is sent, and no time passes for who listens
         self.dropped_frames = 0
         self._control = control
         self._tap: Tap | None = None
@@ -55,6 +66,7 @@ class SipLeg:
         self._digits: asyncio.Queue[str | None] = asyncio.Queue()
         self._moved = asyncio.Event()  # set on every tick and at the end
         self._local_hangup = False
+        self._line = LineStats()
         self.up: asyncio.Future[None] = loop.create_future()  # answered, with media
         self._gone: asyncio.Future[str] = loop.create_future()
 
@@ -63,7 +75,7 @@ class SipLeg:
             return
         if self._tap is not None:
             self._tap(received, sent)
-        if self._listening:
+        if self._listening and not self.held:
             self._frames.put_nowait(received)
             if self._frames.qsize() * FRAME_S > AUDIO_QUEUE_S:
                 self._frames.get_nowait()
@@ -77,13 +89,16 @@ class SipLeg:
         if not self.up.done():
             self.up.set_result(None)
 
-    def on_gone(self, status: int) -> None:
+    def on_line(self, stats: LineStats) -> None:
+        self._line = stats
+
+    def on_gone(self, status: int, reason: str = "remote_hangup") -> None:
         if self._gone.done():
             return
         if not self.up.done():
             self.up.set_exception(error_for(status))
             self.up.exception()  # seen: nobody may be waiting any more
-        self._gone.set_result("local_hangup" if self._local_hangup else "remote_hangup")
+        self._gone.set_result("local_hangup" if self._local_hangup else reason)
         self._frames.put_nowait(None)
         self._digits.put_nowait(None)
         self._moved.set()
@@ -147,6 +162,9 @@ class SipLeg:
             await self._control.hangup_leg(self, code)
         except LegGone:
             return  # it ended by itself meanwhile
+
+    def line(self) -> LineStats:
+        return self._line
 
     async def gone(self) -> str:
         return await asyncio.shield(self._gone)

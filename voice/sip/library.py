@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,12 +12,15 @@ import pjsua2 as pj
 import structlog
 from pjsua2 import _pjsua2
 
-from voice.media import SILENCE
-from voice.phone import FRAME_BYTES, FRAME_S, SAMPLE_RATE
+from voice.phone import FRAME_S, SAMPLE_RATE
 from voice.sip.leg import SipLeg
+from voice.sip.line import Line
+from voice.sip.ports import Port
 
 log = structlog.get_logger()
-_library = ctypes.CDLL(_pjsua2.__file__)
+MANY = 10_000  # a wish that any build cuts down to its limit
+clibrary = ctypes.CDLL(_pjsua2.__file__)
+_LogFunction = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,26 @@ class BuildInfo:
 
     version: str
     max_legs: int
+    ipv6: bool = False
 
 
 def build_of(endpoint: Any) -> BuildInfo:
     """Ask an initialised library: the limit is compiled in, and any wish is silently clamped to it."""
-    return BuildInfo(endpoint.libVersion().full, int(_library.pjsua_call_get_max_count()))
+    return BuildInfo(endpoint.libVersion().full, int(clibrary.pjsua_call_get_max_count()), _has_ipv6())
+
+
+def _has_ipv6() -> bool:
+    """Ask for the build's configuration, which it can only log."""
+    lines: list[bytes] = []
+    keep = _LogFunction(lambda _level, text, _size: lines.append(text))
+    clibrary.pj_log_get_log_func.restype = ctypes.c_void_p
+    before = clibrary.pj_log_get_log_func()
+    clibrary.pj_log_set_log_func(keep)
+    clibrary.pj_log_set_level(3)
+    clibrary.pj_dump_config()
+    clibrary.pj_log_set_level(0)
+    clibrary.pj_log_set_log_func(ctypes.c_void_p(before))
+    return re.search(rb"PJ_HAS_IPV6\s*: 1", b"".join(lines)) is not None
 
 
 def build_info() -> BuildInfo:
@@ -52,7 +70,7 @@ def default_max_calls(max_legs: int) -> int:
 
 def silence_log() -> None:
     """Before libCreate, which would print to stdout."""
-    _library.pj_log_set_level(0)
+    clibrary.pj_log_set_level(0)
 
 
 def library_config() -> Any:
@@ -61,7 +79,7 @@ def library_config() -> Any:
     config.logConfig.level = config.logConfig.consoleLevel = 0
     config.uaConfig.threadCnt = 0
     config.uaConfig.mainThreadOnly = True
-    config.uaConfig.maxCalls = 10_000
+    config.uaConfig.maxCalls = MANY
     config.uaConfig.userAgent = "hotline"
     media = config.medConfig
     media.clockRate = media.sndClockRate = SAMPLE_RATE
@@ -70,18 +88,8 @@ def library_config() -> Any:
     media.noVad = True
     media.ecTailLen = 0
     media.sndAutoCloseTime = -1
+    media.maxMediaPorts = MANY
     return config
-
-
-def _vector_bytes(vector: Any, size: int) -> bytes:
-    """Copy a std::vector<unsigned char> (it begins with the address of its data): 3 µs; bytes() takes 200."""
-    return ctypes.string_at(ctypes.c_void_p.from_address(int(vector.this)).value or 0, size)
-
-
-_probe = pj.ByteVector(b"\x01\x02\xfe\xff")
-if _vector_bytes(_probe, 4) != b"\x01\x02\xfe\xff":  # pragma: no cover - another C++ library
-    raise ImportError("this pjsua2 build lays out std::vector in an unknown way and cannot be used")
-del _probe
 
 
 class Guard:
@@ -101,7 +109,11 @@ class Guard:
 class Owner(Protocol):
     """Who is told of the library's callbacks, on the library's thread."""
 
+    def account_for_request(self) -> int | None: ...
+
     def on_incoming(self, library_call_id: int) -> None: ...
+
+    def on_registration(self, account: Account, active: bool) -> None: ...
 
     def on_call_state(self, call: Call) -> None: ...
 
@@ -110,34 +122,18 @@ class Owner(Protocol):
     def on_digit(self, call: Call, digit: str) -> None: ...
 
 
-class Port(pj.AudioMediaPort):  # type: ignore[misc]
-    """The bridge's end of one leg. Its two callbacks run on the clock thread: they copy, and nothing else."""
+class Endpoint(pj.Endpoint):  # type: ignore[misc]
+    """The library itself."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, owner: Owner) -> None:
         super().__init__()
-        self._loop = loop
-        self._sent = SILENCE
-        self.leg: SipLeg | None = None
-        shape = pj.MediaFormatAudio()
-        shape.init(pj.PJMEDIA_FORMAT_PCM, SAMPLE_RATE, 1, int(FRAME_S * 1e6), 16)
-        self.createPort("leg", shape)
+        self._owner = owner
 
-    def onFrameRequested(self, frame: Any) -> None:
-        leg = self.leg
-        self._sent = leg.playout.take() if leg is not None else SILENCE
-        frame.type = pj.PJMEDIA_FRAME_TYPE_AUDIO
-        frame.buf = pj.ByteVector(self._sent)
-        frame.size = FRAME_BYTES
-
-    def onFrameReceived(self, frame: Any) -> None:
-        leg = self.leg
-        if leg is None:
-            return
-        received = _vector_bytes(frame.buf, FRAME_BYTES) if frame.size == FRAME_BYTES else SILENCE
-        try:
-            self._loop.call_soon_threadsafe(leg.on_tick, received, self._sent)
-        except RuntimeError:  # the loop has closed: the program is ending
-            self.leg = None
+    def onSelectAccount(self, prm: Any) -> None:
+        with Guard("select account"):
+            account = self._owner.account_for_request()
+            if account is not None:
+                prm.accountIndex = account
 
 
 class Call(pj.Call):  # type: ignore[misc]
@@ -150,6 +146,9 @@ class Call(pj.Call):  # type: ignore[misc]
         self.port: Port | None = None
         self.media: Any = None  # the call's AudioMedia once it is active
         self.counted = False  # an incoming call that takes one of max_calls
+        self.sip_id = ""  # its Call-ID
+        self.reason = "remote_hangup"  # why it ends, when we did not end it
+        self.line = Line()
 
     def onCallState(self, prm: Any) -> None:
         with Guard("call state"):
@@ -162,6 +161,15 @@ class Call(pj.Call):  # type: ignore[misc]
     def onDtmfDigit(self, prm: Any) -> None:
         with Guard("dtmf"):
             self._owner.on_digit(self, prm.digit)
+
+    def look(self, late_frames: int, now_s: float) -> None:
+        """Bring `line` up to date; `late_frames` came late in all since the start."""
+        info = self.getInfo()  # owns its parts
+        for index, media in enumerate(info.media):
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                stream = self.getStreamInfo(index)
+                statistics = self.getStreamStat(index)  # owns its parts
+                self.line.update(stream.codecName, statistics.rtcp, late_frames, now_s)
 
     def respond(self, code: int, headers: Mapping[str, str] | None = None) -> None:
         """Answer an incoming call with a final status."""
@@ -180,15 +188,21 @@ class Call(pj.Call):  # type: ignore[misc]
 
 
 class Account(pj.Account):  # type: ignore[misc]
-    """The identity we call from, and where calls come in."""
+    """An identity we call from, and where calls come in; `trunk` is the name of the trunk whose it is."""
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: Owner, trunk: str, ipv6: bool) -> None:
         super().__init__()
         self._owner = owner
+        self.trunk = trunk
+        self.ipv6 = ipv6
 
     def onIncomingCall(self, prm: Any) -> None:
         with Guard("incoming call"):
             self._owner.on_incoming(prm.callId)
+
+    def onRegState(self, prm: Any) -> None:
+        with Guard("registration"):
+            self._owner.on_registration(self, prm.code // 100 == 2 and prm.expiration > 0)
 
 
 def add_headers(prm: Any, headers: Mapping[str, str] | None) -> None:
