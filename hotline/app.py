@@ -51,6 +51,7 @@ from tts.fallback import FallbackVoice
 from voice.events import CallEnded, CallStarted
 from voice.kit import Kit
 from voice.phone import CallError
+from voice.policies.refer import HANDOVERS
 from voice.policies.warm import warm
 from voice.session import run_call
 from voice.sip import SipEndpoint, SipLeg
@@ -219,12 +220,14 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
                 phone=endpoint,
                 board=RecordSeats(store, writer),
                 journal=journal,
-                policy=warm,
+                policy=HANDOVERS[settings.seats.handover] if settings.seats.mode == "pbx" else warm,
                 open_recording=recordings.open,
                 recorders=recordings.recorders,
                 file_ticket=tickets.file,
                 turns=TurnSettings(**settings.turns.model_dump()),
-                seats=SeatSettings(ring_s=settings.seats.ring_s, accept=settings.seats.accept),
+                seats=SeatSettings(
+                    ring_s=settings.seats.ring_s, accept=settings.seats.accept, queue=settings.seats.queue
+                ),
                 max_call_s=settings.limits.max_call_s,
             )
 

@@ -50,13 +50,14 @@ class SeatsSettings(Section):
     ring_s: float = Field(default=20.0, ge=1, le=180)
     accept: Literal["answer", "key"] = "answer"  # "key": the seat presses 1 to take the call
     max_wait_s: float = Field(default=60.0, ge=0, le=3600)
-    queue: str = ""
+    queue: SipUri | Literal[""] = ""
+    handover: Literal["refer", "replaces", "dial"] = "refer"  # how the caller gets to the queue
 
     @model_validator(mode="after")
     def _whole(self) -> SeatsSettings:
         ids = [seat.id for seat in self.seats]
         if twice := sorted({id_ for id_ in ids if ids.count(id_) > 1}):
             raise ValueError(f"two seats have the id {twice[0]!r}; give each its own")
-        if self.mode == "pbx" and not self.queue.startswith(("sip:", "sips:")):
+        if self.mode == "pbx" and not self.queue:
             raise ValueError('mode "pbx" needs queue, the SIP address of the queue, e.g. sip:8000@192.0.2.10')
         return self

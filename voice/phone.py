@@ -136,7 +136,7 @@ class Leg(Protocol):
 
 
 class Phone(Protocol):
-    """Dials and joins legs."""
+    """Dials and joins legs, and hands them back to the other side."""
 
     async def dial(
         self, uri: str, *, call_id: str, timeout_s: float, headers: Mapping[str, str] | None = None
@@ -149,4 +149,22 @@ class Phone(Protocol):
 
     async def bridge(self, a: Leg, b: Leg) -> None:
         """Let two legs hear each other; their taps and audio() go on. Raises LegGone."""
+        ...
+
+    async def refer(
+        self, leg: Leg, target: str, *, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Ask the other side of `leg` to call `target` instead of us (REFER); returns when it did.
+
+        `headers` go into its INVITE to `target`. When it accepts, reports no failure and hangs up on us, it
+        has the caller: success too. Raises Busy, Declined, NoAnswer, Unreachable (also when it does not take
+        REFER), which all leave the leg as it was, or LegGone. RFC 3515, RFC 5589.
+        """
+        ...
+
+    async def replace(self, leg: Leg, other: Leg, *, timeout_s: float) -> None:
+        """Ask the other side of `leg` to take over `other`'s call; both legs then end (REFER with Replaces).
+
+        Returns and raises as refer() does. RFC 3891, RFC 5589.
+        """
         ...

@@ -19,11 +19,14 @@ from voice.phone import BYTES_PER_CHUNK, CallError, Leg, LegGone, LineStats, Pho
 from voice.policies import (
     Bridge,
     ClaimSeat,
+    DialQueue,
     Music,
     Outcome,
     Policy,
     PromiseCallback,
+    Refer,
     ReleaseSeat,
+    Replace,
     RingSeat,
     Step,
     StepResult,
@@ -36,6 +39,8 @@ from voice.seats import Seat, SeatBoard
 from voice.streams import closing
 
 log = structlog.get_logger()
+
+REPLACE_S = 5.0  # the queue has answered and hears nothing meanwhile; joining two calls takes a PBX no time
 
 R = StepResult
 _RESULTS = {
@@ -50,12 +55,16 @@ _RESULTS = {
 
 @dataclass(frozen=True, slots=True)
 class SeatSettings:
-    """How seats are rung; `accept` "answer" joins after the summary unless 2 is pressed, "key" wants a 1."""
+    """How seats are rung; `accept` "answer" joins after the summary unless 2 is pressed, "key" wants a 1.
+
+    `queue` is the SIP URI of the PBX's queue, for the policies that hand callers to it; it gets `ring_s` too.
+    """
 
     ring_s: float = 20.0
     accept: Literal["answer", "key"] = "answer"
     key_wait_s: float = 8.0
     max_seats: int = 3
+    queue: str = ""
 
 
 class TransferRunner:
@@ -118,6 +127,10 @@ class TransferRunner:
             return R.DONE if await self._file_ticket(draft) else R.UNREACHABLE
         if isinstance(step, Bridge):
             return await self._bridge()
+        if isinstance(step, Refer):
+            return await self._refer()
+        if isinstance(step, Replace):
+            return await self._replace()
         async with self._while_caller_stays() as result:
             result.append(await self._perform_with_caller(step))
         return result[0] if result else R.CALLER_GONE
@@ -133,6 +146,9 @@ class TransferRunner:
             return R.DONE if self.seat else R.NONE_FREE
         if isinstance(step, RingSeat):
             return await self._ring()
+        if isinstance(step, DialQueue):
+            self.last_seat_id = self._queue_number
+            return await self._dial(self._settings.queue)
         assert isinstance(step, Whisper), step
         return await self._whisper(step.summary)
 
@@ -199,20 +215,27 @@ class TransferRunner:
         assert self.seat is not None
         self.last_seat_id = self.seat.id
         self._tried.append(self.seat.id)
-        self._tell("seat_ringing", {"seat": self.seat.id})
-        headers = {
-            "X-Hotline-Call": self._caller.call_id,
-            "User-to-User": f"{self._caller.call_id};encoding=hex",
-        }
+        return await self._dial(self.seat.uri)
+
+    async def _dial(self, uri: str) -> StepResult:
+        self._tell("seat_ringing", {"seat": self.last_seat_id})
         try:
             self._seat_leg = await self._phone.dial(
-                self.seat.uri, call_id=self._caller.call_id, timeout_s=self._settings.ring_s, headers=headers
+                uri,
+                call_id=self._caller.call_id,
+                timeout_s=self._settings.ring_s,
+                headers=self._correlation(),
             )
         except CallError as error:
-            self._tell("seat_failed", {"seat": self.seat.id, "outcome": error.outcome})
+            self._tell("seat_failed", {"seat": self.last_seat_id, "outcome": error.outcome})
             return _RESULTS[error.outcome]
-        self._tell("seat_answered", {"seat": self.seat.id})
+        self._tell("seat_answered", {"seat": self.last_seat_id})
         return R.ANSWERED
+
+    def _correlation(self) -> dict[str, str]:
+        """What ties every leg of a call together (RFC 7433)."""
+        call_id = self._caller.call_id
+        return {"X-Hotline-Call": call_id, "User-to-User": f"{call_id};encoding=hex"}
 
     async def _whisper(self, summary: Summary) -> StepResult:
         """Speak the summary while listening for 1 (at once) or 2 (no)."""
@@ -263,8 +286,8 @@ class TransferRunner:
     async def _bridge(self) -> StepResult:
         leg = self._seat_leg
         assert leg is not None
-        assert self.seat is not None
-        await self._board.talking(self.seat)
+        if self.seat is not None:
+            await self._board.talking(self.seat)
         self._stop_music()
         try:
             await self._phone.bridge(self._caller, leg)
@@ -272,7 +295,7 @@ class TransferRunner:
             return R.UNREACHABLE
         self.connected = True
         self._recorder.attach_seat(leg)
-        self._tell("bridged", {"seat": self.seat.id})
+        self._tell("bridged", {"seat": self.last_seat_id})
         ended = R.CALLER_GONE
         async with anyio.create_task_group() as tasks:
 
@@ -285,7 +308,7 @@ class TransferRunner:
             tasks.start_soon(watch, self._caller, R.CALLER_GONE)
             tasks.start_soon(watch, leg, R.SEAT_GONE)
         self._recorder.detach_seat()
-        self._tell("unbridged", {"seat": self.seat.id, "by": ended.value})
+        self._tell("unbridged", {"seat": self.last_seat_id, "by": ended.value})
         return ended
 
     async def _release(self) -> None:
@@ -296,6 +319,38 @@ class TransferRunner:
         if self.seat is not None:
             await self._board.release(self.seat)
             self.seat = None
+
+    # the PBX: the caller's leg may end because it took the caller, so these look after that themselves
+
+    @property
+    def _queue_number(self) -> str:
+        return self._settings.queue.partition(":")[2].partition("@")[0]
+
+    async def _refer(self) -> StepResult:
+        self.last_seat_id = self._queue_number
+        phone, settings = self._phone, self._settings
+        return await self._hand_back(
+            "refer",
+            phone.refer(self._caller, settings.queue, timeout_s=settings.ring_s, headers=self._correlation()),
+        )
+
+    async def _replace(self) -> StepResult:
+        assert self._seat_leg is not None
+        joined = self._phone.replace(self._caller, self._seat_leg, timeout_s=REPLACE_S)
+        return await self._hand_back("replaces", joined)
+
+    async def _hand_back(self, how: str, taken: Awaitable[None]) -> StepResult:
+        self._tell("refer_sent", {"seat": self.last_seat_id, "how": how})
+        try:
+            await taken
+        except LegGone:
+            return R.CALLER_GONE
+        except CallError as error:
+            self._tell("refer_failed", {"seat": self.last_seat_id, "outcome": error.outcome})
+            return _RESULTS[error.outcome]
+        self.connected = True
+        self._tell("handed_over", {"seat": self.last_seat_id, "how": how})
+        return R.TRANSFERRED
 
 
 def callback_draft(caller: str, summary: Summary) -> TicketDraft:

@@ -179,11 +179,21 @@ class SeatScript:
         return Seat(self.id, self.id, f"sip:{self.id}@test")
 
 
+@dataclass
+class ReferScript:
+    """What the caller's PBX does with a REFER; a queue to hand over to is a seat of the same phone."""
+
+    tells_after_s: float = 1.0  # infinity: it never tells how it went
+    refuses: type[CallError] | None = None
+    hangs_up: bool = True  # on us, once it has the caller
+
+
 class ScriptedPhone:
     """A voice.phone.Phone with the seats behind it; also what happened to them, in order."""
 
-    def __init__(self, seats: list[SeatScript]) -> None:
+    def __init__(self, seats: list[SeatScript], refer: ReferScript | None = None) -> None:
         self._seats = {seat.seat.uri: seat for seat in seats}
+        self._refer = refer or ReferScript()
         self.legs: dict[str, ScriptedLeg] = {}
         self.log: list[str] = []
         self.headers: Mapping[str, str] = {}
@@ -221,6 +231,32 @@ class ScriptedPhone:
         self.log.append(f"{script.id} talks")
         if script.leaves_after_bridge_s < math.inf:
             asyncio.get_running_loop().call_later(script.leaves_after_bridge_s, b.leave)
+
+    async def refer(
+        self, leg: ScriptedLeg, target: str, *, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.headers = headers or {}
+        self.log.append(f"asked for {target}")
+        await self._taken(leg, timeout_s)
+
+    async def replace(self, leg: ScriptedLeg, other: ScriptedLeg, *, timeout_s: float) -> None:
+        self.log.append(f"asked to join {other.remote}")
+        await self._taken(leg, timeout_s)
+        if self._refer.hangs_up:
+            other.leave()
+
+    async def _taken(self, leg: ScriptedLeg, timeout_s: float) -> None:
+        script = self._refer
+        with anyio.move_on_after(min(script.tells_after_s, timeout_s)):
+            await leg.gone()
+            raise LegGone("scripted")
+        if script.refuses:
+            raise script.refuses("scripted")
+        if script.tells_after_s >= timeout_s:
+            raise NoAnswer("scripted")
+        self.log.append("has the caller")
+        if script.hangs_up:
+            leg.leave()
 
 
 class ScriptedBoard:

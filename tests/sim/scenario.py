@@ -29,11 +29,12 @@ from dialog import (
 from dialog.knowledge import Knowledge, Passage
 from dialog.manager import EmbeddedDialog
 from tests.sim.fakes import MUSIC, KeptFile, KeptJournal, ScriptedRecognizer, ScriptedVoice
-from tests.sim.lines import Run, ScriptedBoard, ScriptedLeg, ScriptedPhone, SeatScript
+from tests.sim.lines import ReferScript, Run, ScriptedBoard, ScriptedLeg, ScriptedPhone, SeatScript
 from tests.sim.virtual_time import run_virtual
 from voice.events import Turn
 from voice.kit import Kit
 from voice.phone import FRAME_S
+from voice.policies.refer import HANDOVERS
 from voice.policies.warm import warm
 from voice.session import run_call
 from voice.transfer import SeatSettings
@@ -97,6 +98,8 @@ class Scenario:
     seats: list[SeatScript] = field(default_factory=list)
     seat_log: list[str] | None = None
     accept: Literal["answer", "key"] = "answer"
+    handover: Literal["", "refer", "replaces", "dial"] = ""  # to a PBX, whose queue is the only seat
+    refer: ReferScript = field(default_factory=ReferScript)
     voice: ScriptedVoice = field(default_factory=ScriptedVoice)
     recognizer: ScriptedRecognizer = field(default_factory=ScriptedRecognizer)
     dialog: Dialog | None = None
@@ -147,11 +150,13 @@ class Call:
             phone=self.phone,
             board=self.board,
             journal=self.journal,
-            policy=warm,
+            policy=HANDOVERS[scenario.handover] if scenario.handover else warm,
             open_recording=lambda call_id: (self.file, f"{call_id}.wav"),
             file_ticket=self.file_ticket,
             turns=TurnSettings(),
-            seats=SeatSettings(accept=scenario.accept),
+            seats=SeatSettings(
+                accept=scenario.accept, queue=scenario.seats[0].seat.uri if scenario.handover else ""
+            ),
             max_call_s=scenario.max_call_s,
         )
 
@@ -198,7 +203,7 @@ def hold(scenario: Scenario) -> Call:
 
 async def _hold(scenario: Scenario) -> Call:
     leg = ScriptedLeg(call_id="c0ffee", remote=scenario.remote)
-    call = Call(scenario, leg, ScriptedPhone(scenario.seats), ScriptedBoard(scenario.seats))
+    call = Call(scenario, leg, ScriptedPhone(scenario.seats, scenario.refer), ScriptedBoard(scenario.seats))
 
     async def agent_side() -> None:
         await run_call(leg, call.kit())

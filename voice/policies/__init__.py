@@ -24,6 +24,7 @@ class StepResult(Enum):
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     UNREACHABLE = "unreachable"
+    TRANSFERRED = "transferred"
     SEAT_GONE = "seat_gone"
     CALLER_GONE = "caller_gone"
 
@@ -53,6 +54,21 @@ class RingSeat:
 
 
 @dataclass(frozen=True, slots=True)
+class DialQueue:
+    """Dial the PBX's queue: ANSWERED, BUSY, DECLINED, NO_ANSWER, UNREACHABLE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refer:
+    """Ask the PBX to take the caller to its queue: TRANSFERRED, BUSY, DECLINED, NO_ANSWER, UNREACHABLE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Ask the PBX to join the caller and the queue that answered us: TRANSFERRED, or as for Refer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Whisper:
     """Speak the summary to the seat only: ACCEPTED, DECLINED, SEAT_GONE."""
 
@@ -66,7 +82,7 @@ class Bridge:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSeat:
-    """Hang up on the seat if need be and give it back to the board."""
+    """Hang up on the seat or queue if need be; a seat goes back to the board."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +91,8 @@ class PromiseCallback:
 
 
 Step: TypeAlias = (
-    "TellCaller | Music | ClaimSeat | RingSeat | Whisper | Bridge | ReleaseSeat | PromiseCallback"
+    "TellCaller | Music | ClaimSeat | RingSeat | Whisper | DialQueue | Refer | Replace"
+    " | Bridge | ReleaseSeat | PromiseCallback"
 )
 
 

@@ -33,12 +33,12 @@ def warm(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
         if result is R.ACCEPTED:
             result = yield Bridge()
             if result is not R.UNREACHABLE:
-                return (yield from _talked(result))
+                return (yield from talked(result))
         yield ReleaseSeat()
         if result is R.CALLER_GONE:
             return Outcome("caller_gone", caller_gone=True)
         last = "declined" if result is R.SEAT_GONE else result.value
-    return (yield from _promise(last))
+    return (yield from promise(last))
 
 
 def _win_seat(request: TransferRequest, *, again: bool) -> Generator[Step, StepResult, StepResult]:
@@ -62,7 +62,8 @@ def _win_seat(request: TransferRequest, *, again: bool) -> Generator[Step, StepR
     return result
 
 
-def _talked(result: StepResult) -> Generator[Step, StepResult, Outcome]:
+def talked(result: StepResult) -> Generator[Step, StepResult, Outcome]:
+    """The end of a hand-over that was bridged: a caller who is left alone hears goodbye."""
     yield ReleaseSeat()
     if result is R.CALLER_GONE:
         return Outcome("connected", caller_gone=True)
@@ -70,7 +71,8 @@ def _talked(result: StepResult) -> Generator[Step, StepResult, Outcome]:
     return Outcome("connected", caller_gone=gone)
 
 
-def _promise(word: str) -> Generator[Step, StepResult, Outcome]:
+def promise(word: str) -> Generator[Step, StepResult, Outcome]:
+    """The end of a hand-over that reached nobody: a call-back, or an apology if that cannot be recorded."""
     promised = yield PromiseCallback()
     if promised is not R.DONE:
         text = phrases.BUSY_GOODBYE
