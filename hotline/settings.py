@@ -36,7 +36,7 @@ from hotline.sections import (
     TtsSettings,
     TurnsSettings,
 )
-from sip_config import SeatsSettings, SipSettings
+from sip_config import ProxySettings, SeatsSettings, SipSettings
 
 tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     llm: LlmSettings = LlmSettings()
     dialog: DialogSettings = DialogSettings()
     seats: SeatsSettings = SeatsSettings()
+    proxy: ProxySettings = ProxySettings()
     turns: TurnsSettings = TurnsSettings()
     limits: LimitsSettings = LimitsSettings()
     log: LogSettings = LogSettings()
