@@ -7,20 +7,29 @@ DEV := $(VENV)/.installed-dev
 # Tests over real telephone calls wait for audio most of the time, so more of them run than there are cores.
 JOBS ?= 3
 # Byte code is made when it is first needed, which is sooner than for every file at once.
-PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# What `make pjsua2` built stays in use: the constraint on the published build would put that one back each time.
+USE_BUILT = $(PIP) install --no-compile --no-deps --no-index --find-links dist --force-reinstall pjsua2-python
 
-.PHONY: demo run test check bench builtin-model extras clean
+comma := ,
+# The project with the extras in brackets that $(1) names.
+define install
+@$(PIP) install --no-compile -c constraints.txt -e '.$(1)'
+@$(if $(wildcard dist/pjsua2_python-*capacity*.whl),$(USE_BUILT))
+endef
+
+.PHONY: demo run test check bench builtin-model extras pjsua2 clean
 
 $(RUN): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3,10) <= sys.version_info[:2] <= (3,12))' || \
 		{ echo "Python 3.10, 3.11 or 3.12 is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.11" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV) (once, about a minute)"
-	@$(PIP) -e .
+	$(call install)
 	@touch $@
 
 $(DEV): $(RUN)
-	@$(PIP) -e '.[dev]'
+	$(call install,[dev])
 	@touch $@
 
 demo: $(RUN)
@@ -34,7 +43,14 @@ test: $(DEV)
 
 # FunASR's engines and the builder of the built-in recogniser: PyTorch, several GB. Without them their tests skip.
 extras: $(DEV)
-	@$(PIP) -e '.[funasr,funasr-onnx,builder]'
+	$(call install,[funasr$(comma)funasr-onnx$(comma)builder])
+
+# The capacity build of pjsua2 into dist/ and $(VENV), about two minutes; the published build's wheel beside it, for
+# tests of both. Other sources: ARGS='--source upstream' or ARGS='--source pjproject.tar.gz'
+pjsua2: $(RUN)
+	$(BIN)/python -m sip_config.pjsua2.build $(ARGS)
+	@$(PIP) download --no-deps --dest dist -c constraints.txt pjsua2-python
+	@$(USE_BUILT)
 
 check: $(DEV)
 	$(BIN)/ruff check .
@@ -46,7 +62,7 @@ bench: $(DEV)
 
 # Over an hour: speaks the training text, trains, writes asr/builtin/model. The graph alone: ARGS=--graph-only
 builtin-model: $(DEV)
-	@$(PIP) -e '.[builder]'
+	$(call install,[builder])
 	$(BIN)/python -m hotline.builtin_training $(ARGS)
 
 clean:
