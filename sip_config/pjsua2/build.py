@@ -312,10 +312,9 @@ def link_command(ldflags: Sequence[str], libraries: Sequence[str]) -> list[str]:
 
 def run(command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> str:
     """Run a command and return what it prints. Raises BuildError with the last of what it said."""
-    environment = {**os.environ, "LC_ALL": "C", **(env or {})}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, errors="replace", check=False
-    )
+    settings = [f"{name}={value}" for name, value in {"LC_ALL": "C", **(env or {})}.items()]
+    whole = ["env", *settings, *command]
+    done = subprocess.run(whole, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
         said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise BuildError(f"{' '.join(command[:3])} failed in {folder}: {' | '.join(said[-3:])}")
