@@ -91,6 +91,17 @@ def test_a_count_is_good_once(challenger: Challenger) -> None:
     )
 
 
+def test_without_qop_a_nonce_is_good_once_and_has_no_count(challenger: Challenger) -> None:
+    """The response does not cover a count there, so it must not make an old one new."""
+    header = client(challenger.challenge(1000)[1].replace(', qop="auth"', ""))
+    assert "nc=" not in header
+    outcomes = [
+        challenger.verify("REGISTER", header + extra, PASSWORDS.get, 1000).outcome
+        for extra in (", nc=00000001", "", "", ", nc=00000002")
+    ]
+    assert outcomes == ["wrong", "ok", "stale", "wrong"]
+
+
 def test_the_memory_of_counts_is_bounded(challenger: Challenger) -> None:
     for n in range(MAX_USED + 5):
         assert challenger._first_use("nonce", f"{n:08x}")

@@ -213,8 +213,9 @@ def test_parameters() -> None:
 
 
 def test_split_list() -> None:
-    value = '"a, \\", b" <sip:x,y@z>,, <sip:c@d>;q="1,2" , sip:e@f'
-    assert split_list(value) == ['"a, \\", b" <sip:x,y@z>', '<sip:c@d>;q="1,2"', "sip:e@f"]
+    value = '"a, \\", b" <sip:x,y@z>,, <sip:c@d>;q="1,2" , sip:e@f, <sip:g"@h>, sip:i@j'
+    parts = ['"a, \\", b" <sip:x,y@z>', '<sip:c@d>;q="1,2"', "sip:e@f", '<sip:g"@h>', "sip:i@j"]
+    assert split_list(value) == parts
 
 
 def mutated(text: bytes, dice: random.Random) -> bytes:

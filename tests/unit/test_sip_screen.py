@@ -11,6 +11,7 @@ from tests.unit.screening import (
     OFFICE,
     STRANGER,
     carrier,
+    challenger,
     challenging,
     decide,
     form,
@@ -34,6 +35,7 @@ AUDIO = "v=0\r\nm=audio 4000 {} 8\r\n"
     ("screen", "code", "headers"),
     [
         (plain(), 403, 0),
+        (Screen(challenger=challenger()), 403, 0),  # with nobody to use it
         (with_seats(), 401, 2),
         (challenging(), 401, 2),
         (challenging("10.1.0.0/16"), 401, 2),

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.screening import (
     CARRIER,
+    OFFICE,
     STRANGER,
     carrier,
     challenger,
@@ -74,6 +75,14 @@ def test_a_seat_calls_with_its_password_or_from_where_it_registered() -> None:
     ):
         assert isinstance(decide(screen, request(source=elsewhere), now_s=3599), Answer)
     assert isinstance(decide(screen, request(source=home, call_id="d"), now_s=3601), Answer)
+
+
+def test_a_seat_in_an_allowed_network_is_known_by_name_once_it_registered() -> None:
+    seats = Registrar({"1001": "seat word"}, challenger())
+    screen = Screen(allow=(ip_network("10.2.0.0/16"),), registrar=seats)
+    assert decide(screen, request(source=OFFICE)) == Pass(Peer("network"))
+    register(screen, OFFICE)
+    assert decide(screen, request(source=OFFICE, call_id="d")) == Pass(Peer("seat", user="1001"))
 
 
 def test_a_trunks_network_stays_the_trunks_when_a_seat_registers_through_it() -> None:

@@ -29,7 +29,7 @@ class TokenBuckets:
             if len(self._levels) >= self._max_keys:
                 self._levels.popitem(last=False)
         else:
-            tokens = min(self._burst, level[0] + max(0.0, now_s - level[1]) * self._rate_per_s)
+            tokens = min(self._burst, level[0] + (now_s - level[1]) * self._rate_per_s)
         taken = tokens >= 1
         self._levels[key] = (tokens - taken, now_s)
         return taken

@@ -56,7 +56,7 @@ def user_of(uri: str) -> str:
 
 
 def _raw_user(uri: str) -> str:
-    addressed = split_address(uri)[0] if "<" in uri or uri.lstrip().startswith('"') else uri.strip()
+    addressed = split_address(uri)[0] if "<" in uri else uri.strip()
     match = _URI.match(addressed)
     if match is None:
         return ""
@@ -84,7 +84,7 @@ def normalised(user: str, country_code: str = "86") -> str:
         return _national(digits[3:]) or digits[3:]
     if digits.startswith("+"):
         return digits
-    if digits.startswith("86") and len(digits) in (12, 13):
+    if digits.startswith("86"):
         return _national(digits[2:]) or digits
     if digits.startswith("0") and _MOBILE.fullmatch(digits[1:]):
         return digits[1:]
