@@ -16,6 +16,7 @@ from voice.streams import closing
 from voice.turns import Turn, TurnSettings, TurnTaker
 from voice.vad import WebRtcVad
 
+PIECE_FRAMES = 3  # handed to the recogniser together: each piece costs several turns of the event loop
 KEYS_PAUSE_S = 2.5  # keyed digits are taken together until this long a pause, or #
 
 
@@ -76,18 +77,26 @@ class _Utterance:
         self.interrupted_agent = False
         self.partial = ""
         self._send, self._receive = anyio.create_memory_object_stream[bytes](math.inf)
-        for frame in preroll:
-            self.feed(frame)
+        self._piece: list[bytes] = []
+        self._send.send_nowait(b"".join(preroll))
 
     def feed(self, frame: bytes) -> None:
-        self._send.send_nowait(frame)
+        self._piece.append(frame)
+        if len(self._piece) >= PIECE_FRAMES:
+            self._hand_over()
 
     def end(self) -> None:
+        self._hand_over()
         self._send.close()
 
+    def _hand_over(self) -> None:
+        if self._piece:
+            self._send.send_nowait(b"".join(self._piece))
+            self._piece.clear()
+
     async def audio(self) -> AsyncIterator[bytes]:
-        async for frame in self._receive:
-            yield frame
+        async for piece in self._receive:
+            yield piece
 
     async def over(self) -> None:
         """Wait for the end of the turn; the audio until then is not wanted any more."""

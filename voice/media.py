@@ -11,6 +11,7 @@ import numpy as np
 from voice.phone import FRAME_BYTES, SAMPLE_RATE
 
 SILENCE = bytes(FRAME_BYTES)
+_INT16, _FLOAT32 = np.dtype("<i2"), np.dtype(np.float32)  # made once: names cost as much as the sum
 BYTES_PER_S = SAMPLE_RATE * 2
 
 
@@ -73,8 +74,8 @@ def level_dbfs(pcm: bytes) -> float:
     """RMS level of s16le audio in dB below full scale; -100.0 for digital silence."""
     if not pcm:
         return -100.0
-    samples = np.frombuffer(pcm, dtype="<i2").astype(np.float32)
-    rms = math.sqrt(float(np.dot(samples, samples)) / len(samples))
+    samples = np.frombuffer(pcm, _INT16).astype(_FLOAT32)
+    rms = math.sqrt(float(samples.dot(samples)) / len(samples))
     return 20.0 * math.log10(rms / 32768.0) if rms > 0.3 else -100.0
 
 

@@ -69,6 +69,13 @@ def spoken_frames(utterance: Utterance) -> list[bytes]:
     ]
 
 
+async def _frames(audio: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """A turn's audio comes in pieces of several frames."""
+    async for piece in audio:
+        for at in range(0, len(piece), FRAME_BYTES):
+            yield piece[at : at + FRAME_BYTES]
+
+
 class ScriptedRecognizer:
     """Hears the words whose audio it gets; partials lag behind the sound, the final comes after the end."""
 
@@ -84,7 +91,7 @@ class ScriptedRecognizer:
         heard_s, told = 0.0, ""
         self.open += 1
         try:
-            async for frame in audio:
+            async for frame in _frames(audio):
                 heard_s += FRAME_S
                 mark, number, index = np.frombuffer(frame[:6], "<i2").tolist()
                 if mark == MARK:
