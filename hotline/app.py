@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import secrets
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import Any
 
@@ -18,6 +17,7 @@ import anyio
 import anyio.to_thread
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from asr import AsrError, Recognizer
 from asr.factory import load_of
@@ -43,6 +43,7 @@ from hotline.scrape import SeatCount, Sources
 from hotline.settings import Settings
 from hotline.speech import names_to_hear, open_configured_voice, open_recognizer, open_writer, written
 from hotline.telephone import sip_config
+from hotline.web import DeskServer, bind_desk, kb_search
 from records import RecordsError
 from records.store import Store
 from records.writer import Writer
@@ -94,18 +95,16 @@ async def _hurry(stops: AsyncIterator[signal.Signals], app: App, scope: anyio.Ca
 class App:
     """The running program: how many calls it has, whether it takes more, and the way to stop taking them."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        kit_for: Callable[[SipEndpoint], Kit],
-        journal: RecordJournal,
-        metrics: Metrics,
-        guard: LoadGuard,
-    ) -> None:
+    def __init__(self, settings: Settings, parts: Parts) -> None:
         self._settings = settings
-        self._journal = journal
-        self._metrics = metrics
-        self._guard = guard
+        self._journal = parts.journal
+        self._metrics = parts.metrics
+        self.guard = LoadGuard(
+            lambda: load_of(parts.recognizer).oldest_wait_s,
+            loop_late_s=settings.limits.loop_late_s,
+            asr_late_s=settings.limits.asr_late_s,
+            on_beat=parts.metrics.loop_late,
+        )
         self._send, self._incoming = anyio.create_memory_object_stream[SipLeg](math.inf)
         self.endpoint = SipEndpoint(
             sip_config(settings),
@@ -114,7 +113,7 @@ class App:
             overloaded=self.overloaded,
             new_call_id=new_call_id,
         )
-        self._kit = kit_for(self.endpoint)
+        self._kit = _kit(settings, parts, self.endpoint)
         self._call_over = anyio.Event()
         self._calls: set[anyio.CancelScope] = set()
         self.active = 0
@@ -132,7 +131,7 @@ class App:
 
     def overloaded(self) -> str | None:
         """Why calls are refused although a line is free; for any thread."""
-        return self._guard.ready(time.monotonic())
+        return self.guard.ready(time.monotonic())
 
     async def take_calls(self) -> None:
         """Run every incoming call as a task of its own."""
@@ -188,111 +187,125 @@ def new_call_id() -> str:
     return secrets.token_hex(8)
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that calls need, open."""
+
+    store: Store
+    writer: Writer
+    live: LiveFeed
+    metrics: Metrics
+    journal: RecordJournal
+    recordings: Recordings
+    recognizer: Recognizer
+    voice: FallbackVoice
+    tickets: RecordTickets
+    knowledge: Knowledge
+    dialog: Dialog
+
+
+async def _open_parts(settings: Settings, stack: contextlib.AsyncExitStack) -> Parts:
+    """Open them in their order; `stack` closes them again. Raises UsageError."""
+    store, writer = await anyio.to_thread.run_sync(_open_records, settings)
+    stack.callback(store.close)
+    stack.callback(writer.close)
+    live, metrics = LiveFeed(), Metrics()
+    journal = RecordJournal(store, writer, live, settings.node.name, observe=metrics.observe)
+    stack.callback(journal.close)
+    words = open_writer(settings.asr)
+    recognizer = written(await _opened(_open_recognizer, settings), words)
+    stack.push_async_callback(recognizer.aclose)
+    voice = await _opened(open_configured_voice, settings.tts)
+    stack.push_async_callback(voice.aclose)
+    tickets = RecordTickets(store, writer)
+    passages = await anyio.to_thread.run_sync(load_knowledge, settings.dialog.knowledge)
+    knowledge = await anyio.to_thread.run_sync(lambda: Knowledge(passages, date.today))
+    return Parts(
+        store=store,
+        writer=writer,
+        live=live,
+        metrics=metrics,
+        journal=journal,
+        recordings=Recordings(settings.records, journal),
+        recognizer=recognizer,
+        voice=voice,
+        tickets=tickets,
+        knowledge=knowledge,
+        dialog=_open_dialog(settings, knowledge, tickets, words),
+    )
+
+
+def _kit(settings: Settings, parts: Parts, endpoint: SipEndpoint) -> Kit:
+    return Kit(
+        recognizer=parts.recognizer,
+        voice=parts.voice,
+        dialog=parts.dialog,
+        phone=endpoint,
+        board=RecordSeats(parts.store, parts.writer),
+        journal=parts.journal,
+        policy=HANDOVERS[settings.seats.handover] if settings.seats.mode == "pbx" else warm,
+        open_recording=parts.recordings.open,
+        recorders=parts.recordings.recorders,
+        file_ticket=parts.tickets.file,
+        turns=TurnSettings(**settings.turns.model_dump()),
+        seats=SeatSettings(
+            ring_s=settings.seats.ring_s, accept=settings.seats.accept, queue=settings.seats.queue
+        ),
+        max_call_s=settings.limits.max_call_s,
+    )
+
+
 @contextlib.asynccontextmanager
 async def open_app(settings: Settings) -> AsyncIterator[App]:
     """Everything open and taking calls; closed again on leaving."""
     async with contextlib.AsyncExitStack() as stack:
-        desk_socket = _bind_desk(settings)
+        desk_socket = bind_desk(settings)
         stack.callback(desk_socket.close)
-        store, writer = await anyio.to_thread.run_sync(_open_records, settings)
-        stack.callback(store.close)
-        stack.callback(writer.close)
-        live = LiveFeed()
-        metrics = Metrics()
-        journal = RecordJournal(store, writer, live, settings.node.name, observe=metrics.observe)
-        stack.callback(journal.close)
-        recordings = Recordings(settings.records, journal)
-        words = open_writer(settings.asr)
-        recognizer = written(await _opened(_open_recognizer, settings), words)
-        stack.push_async_callback(recognizer.aclose)
-        voice = await _opened(open_configured_voice, settings.tts)
-        stack.push_async_callback(voice.aclose)
-        tickets = RecordTickets(store, writer)
-        passages = await anyio.to_thread.run_sync(load_knowledge, settings.dialog.knowledge)
-        knowledge = await anyio.to_thread.run_sync(lambda: Knowledge(passages, date.today))
-        dialog = _open_dialog(settings, knowledge, tickets, words)
-
-        def kit_for(endpoint: SipEndpoint) -> Kit:
-            return Kit(
-                recognizer=recognizer,
-                voice=voice,
-                dialog=dialog,
-                phone=endpoint,
-                board=RecordSeats(store, writer),
-                journal=journal,
-                policy=HANDOVERS[settings.seats.handover] if settings.seats.mode == "pbx" else warm,
-                open_recording=recordings.open,
-                recorders=recordings.recorders,
-                file_ticket=tickets.file,
-                turns=TurnSettings(**settings.turns.model_dump()),
-                seats=SeatSettings(
-                    ring_s=settings.seats.ring_s, accept=settings.seats.accept, queue=settings.seats.queue
-                ),
-                max_call_s=settings.limits.max_call_s,
-            )
-
-        guard = LoadGuard(
-            lambda: load_of(recognizer).oldest_wait_s,
-            loop_late_s=settings.limits.loop_late_s,
-            asr_late_s=settings.limits.asr_late_s,
-            on_beat=metrics.loop_late,
-        )
-        app = App(settings, kit_for, journal, metrics, guard)
+        parts = await _open_parts(settings, stack)
+        app = App(settings, parts)
         stack.callback(app.close)
-        await _warm(voice, settings)
+        await _warm(parts.voice, settings)
         try:
             await app.endpoint.start()
         except CallError as error:
             raise UsageError(f"{error}; is another program using it? See sip.port") from None
         stack.push_async_callback(app.endpoint.stop)
-        seats = SeatCount(store.seats)
-        metrics.watch(_sources(app, recognizer, journal, seats))
         app.desk_url = "http://{}:{}".format(*desk_socket.getsockname()[:2])
-        chat = TextChat(dialog, tickets.file, journal, new_call_id)
+        seats = SeatCount(parts.store.seats)
+        parts.metrics.watch(_sources(app, parts, seats))
+        chat = TextChat(parts.dialog, parts.tickets.file, parts.journal, new_call_id)
         stack.callback(chat.close)
-        desk = create_desk(
-            store,
-            recordings_dir=settings.records.dir,
-            recording_keys=settings.records.keys,
-            pause_recording=recordings.pause,
-            api_token=settings.desk.api_token.get_secret_value() or None,
-            ready=app.ready,
-            metrics=metrics.text,
-            live=live,
-            chat=chat,
-            kb_search=_kb_search(knowledge),
+        server = DeskServer(
+            uvicorn.Config(
+                _desk(settings, app, parts, chat), log_config=None, access_log=False, lifespan="off"
+            )
         )
         async with anyio.create_task_group() as tasks:
-            server = _DeskServer(uvicorn.Config(desk, log_config=None, access_log=False, lifespan="off"))
             tasks.start_soon(server.serve, [desk_socket])
-            tasks.start_soon(app.take_calls)
-            tasks.start_soon(journal.tell_live)
-            tasks.start_soon(guard.run)
-            tasks.start_soon(seats.run)
+            for work in (app.take_calls, app.guard.run, parts.journal.tell_live, seats.run):
+                tasks.start_soon(work)
             _log_start(app, settings)
             try:
                 yield app
             finally:
-                live.close()
+                parts.live.close()
                 server.should_exit = True
                 tasks.cancel_scope.cancel()
 
 
-class _DeskServer(uvicorn.Server):
-    """uvicorn without its signal handlers: signals are ours, calls end before the desk does."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _bind_desk(settings: Settings) -> socket.socket:
-    try:
-        return socket.create_server((settings.desk.host, settings.desk.port))
-    except OSError as error:
-        where = f"{settings.desk.host}:{settings.desk.port}"
-        reason = os.strerror(error.errno) if error.errno else error
-        raise UsageError(f"cannot open the desk on {where}: {reason}; see desk.host and desk.port") from None
+def _desk(settings: Settings, app: App, parts: Parts, chat: TextChat) -> FastAPI:
+    return create_desk(
+        parts.store,
+        recordings_dir=settings.records.dir,
+        recording_keys=settings.records.keys,
+        pause_recording=parts.recordings.pause,
+        api_token=settings.desk.api_token.get_secret_value() or None,
+        ready=app.ready,
+        metrics=parts.metrics.text,
+        live=parts.live,
+        chat=chat,
+        kb_search=kb_search(parts.knowledge),
+    )
 
 
 def _open_records(settings: Settings) -> tuple[Store, Writer]:
@@ -357,32 +370,13 @@ async def _warm(voice: FallbackVoice, settings: Settings) -> None:
         log.warning("voice_not_warm", error=str(error))
 
 
-def _kb_search(knowledge: Knowledge) -> Callable[[str, int], list[dict[str, Any]]]:
-    def search(query: str, limit: int) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": hit.passage.id,
-                "question": hit.passage.question,
-                "answer": hit.passage.answer,
-                "department": hit.passage.department,
-                "source": hit.passage.source,
-                "valid_from": hit.passage.valid_from,
-                "valid_to": hit.passage.valid_to,
-                "score": hit.score,
-            }
-            for hit in knowledge.search(query, limit)
-        ]
-
-    return search
-
-
-def _sources(app: App, recognizer: Recognizer, journal: RecordJournal, seats: SeatCount) -> Sources:
+def _sources(app: App, parts: Parts, seats: SeatCount) -> Sources:
     """What /metrics reads when it is asked."""
     return Sources(
         calls_active=lambda: app.active,
         calls_max=lambda: app.endpoint.max_calls,
-        asr_load=lambda: load_of(recognizer),
-        journal_queue=lambda: journal.queue,
+        asr_load=lambda: load_of(parts.recognizer),
+        journal_queue=lambda: parts.journal.queue,
         audio_lateness=app.endpoint.lateness,
         overload=app.overloaded,
         sip_requests=lambda: app.endpoint.admission.counts,

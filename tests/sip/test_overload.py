@@ -39,7 +39,7 @@ def test_a_call_too_many_is_refused_and_sigterm_lets_the_running_one_end(
         assert (refused["end_reason"], refused["outcome"]) == ("rejected_busy", "rejected")
         assert (refused["callee"], refused["answered_at"], refused["turns"]) == ("12345", None, [])
         assert agent.api.get("/readyz").status_code == 503
-        assert "hotline_calls_refused_total 1" in agent.api.get("/metrics").text
+        assert 'hotline_calls_refused_total{cause="full"} 1' in agent.api.get("/metrics").text
 
         agent.terminate()
         eventually(lambda: "draining" in agent.errors())

@@ -187,5 +187,7 @@ async def test_the_load_of_an_utterance_under_way() -> None:
     heard = [item async for item in recognizer.transcribe(audio())]
     assert heard == [Transcript("", final=True)]
     assert seen[0].utterances == 1
-    assert load_of(recognizer) == Load()
+    after = load_of(recognizer)
+    assert (after.utterances, after.waiting_s, after.oldest_wait_s) == (0, 0, 0)
+    assert after.decoded_s == 0.2
     await recognizer.aclose()

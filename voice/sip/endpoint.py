@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import pjsua2 as pj
 import structlog
@@ -15,14 +14,15 @@ import structlog
 from voice.phone import Leg, LegGone, NoAnswer, Unreachable
 from voice.sip import accounts, library
 from voice.sip.admission import Admission
+from voice.sip.commands import Commands, settle
 from voice.sip.config import ANY_HOST, REGISTERED, SipConfig, host_of
 from voice.sip.gate import Gate, GateError
 from voice.sip.identity import user_of
 from voice.sip.leg import SipLeg
-from voice.sip.ports import Port, Ticks
+from voice.sip.ports import Ports, Ticks
+from voice.sip.refer import Referral, refer_call, replace_call
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
 POLL_MS = 5
 CLOSE_POLLS = 60  # how often to poll for the other sides' answers to our BYEs at the end
@@ -60,16 +60,15 @@ class SipEndpoint:
         self._gate = Gate(library.clibrary, self.admission.judge)
         self._accounts = accounts.Accounts(self, config)
         self._ticks = Ticks(self._loop)
+        self._ports = Ports(self._ticks)
         self._new_call_id = new_call_id
-        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._commands = Commands(self._loop)
         self._started: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._main, name="pjsua2", daemon=True)
         self._stopping = False
         # below: touched by the library's thread only
         self._calls: dict[Leg, library.Call] = {}
         self._dead: list[library.Call] = []
-        self._ports: list[Port] = []  # all there are: none is freed while the library runs
-        self._free_ports: list[Port] = []
         self._incoming = 0
         self._looked_s = 0.0
 
@@ -89,7 +88,7 @@ class SipEndpoint:
         made: list[SipLeg] = []  # known here even when we are cancelled before _run() returns
         answered = False
         try:
-            await self._run(lambda: made.append(self._make_call(uri, call_id, headers)))
+            await self._commands.run(lambda: made.append(self._make_call(uri, call_id, headers)))
             await asyncio.wait_for(asyncio.shield(made[0].up), timeout_s)
             answered = True
         except asyncio.TimeoutError:
@@ -98,29 +97,41 @@ class SipEndpoint:
             raise Unreachable(f"no response at all within {timeout_s:g} s") from None
         finally:
             if not answered:
-                self._commands.put(lambda: self._give_up(made))
+                self._commands.post(lambda: self._give_up(made))
         return made[0]
 
     async def bridge(self, a: Leg, b: Leg) -> None:
-        await self._run(lambda: self._connect(a, b))
+        await self._commands.run(lambda: self._connect(a, b))
+
+    async def refer(
+        self, leg: Leg, target: str, *, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> None:
+        referral = Referral(leg, self._loop)
+        await self._commands.run(lambda: refer_call(self._referring(leg, referral), target, headers))
+        await referral.done(timeout_s)
+
+    async def replace(self, leg: Leg, other: Leg, *, timeout_s: float) -> None:
+        referral = Referral(leg, self._loop)
+        await self._commands.run(lambda: replace_call(self._referring(leg, referral), self._call(other)))
+        await referral.done(timeout_s)
 
     async def answer_leg(self, leg: SipLeg) -> None:
-        await self._run(lambda: self._call(leg).respond(200))
+        await self._commands.run(lambda: self._call(leg).respond(200))
 
     async def send_keys(self, leg: SipLeg, digits: str) -> None:
-        await self._run(lambda: self._call(leg).dialDtmf(digits))
+        await self._commands.run(lambda: self._call(leg).dialDtmf(digits))
 
     async def hang_up_all(self) -> None:
         """End every leg at once."""
 
         def end_all() -> None:
-            for call in self._calls.values():
+            for call in list(self._calls.values()):
                 call.end()
 
-        await self._run(end_all)
+        await self._commands.run(end_all)
 
     async def hangup_leg(self, leg: SipLeg, code: int) -> None:
-        await self._run(lambda: self._call(leg).end(code))
+        await self._commands.run(lambda: self._call(leg).end(code))
 
     @property
     def registered(self) -> dict[str, bool]:
@@ -131,31 +142,7 @@ class SipEndpoint:
         """Ticks of the audio clock since the last call, those over a frame late, the latest's seconds."""
         return self._ticks.lateness()
 
-    async def _run(self, operation: Callable[[], T]) -> T:
-        """Run an operation on the library's thread. Raises CallError for what the library refuses."""
-        done: asyncio.Future[T] = self._loop.create_future()
-
-        def command() -> None:
-            try:
-                result = operation()
-            except pj.Error as error:
-                self._tell(_settle, done, None, Unreachable(f"SIP operation refused: {error.reason}"))
-            except Exception as error:
-                self._tell(_settle, done, None, error)
-            else:
-                self._tell(_settle, done, result, None)
-
-        self._commands.put(command)
-        return await done
-
     # everything below runs on the library's thread
-
-    def _tell(self, function: Callable[..., None], *args: Any) -> None:
-        """Call `function` on the event loop."""
-        try:
-            self._loop.call_soon_threadsafe(function, *args)
-        except RuntimeError:
-            log.warning("event_loop_closed", lost=function.__name__)
 
     def _main(self) -> None:
         library.silence_log()
@@ -166,17 +153,16 @@ class SipEndpoint:
             endpoint.libDestroy()
             reason = error.reason if isinstance(error, pj.Error) else str(error)
             where = f"cannot open SIP on {self.config.host}:{self.config.port}: {reason}"
-            self._tell(_settle, self._started, None, Unreachable(where))
+            self._commands.tell(settle, self._started, None, Unreachable(where))
             return
-        self._tell(_settle, self._started, None, None)
+        self._commands.tell(settle, self._started, None, None)
         while not self._stopping:
             self._poll(endpoint)
         self._close(endpoint)
 
     def _poll(self, endpoint: Any) -> None:
         endpoint.libHandleEvents(POLL_MS)
-        while not self._commands.empty():
-            self._commands.get()()
+        self._commands.perform()
         self._free_dead()
         now_s = time.monotonic()
         if now_s - self._looked_s >= LOOK_S:
@@ -221,9 +207,7 @@ class SipEndpoint:
                 self._drop(call.leg, 0)
         self._free_dead()
         self._gate.close()
-        for port in self._ports:
-            port.leg = None
-            Port.__swig_destroy__(port)
+        self._ports.close()
         self._accounts.close()
         endpoint.libDestroy()
 
@@ -239,7 +223,7 @@ class SipEndpoint:
 
     def _refuse(self, caller: str, callee: str, cause: str) -> None:
         if self._on_refused is not None:
-            self._tell(self._on_refused, caller, callee, cause)
+            self._commands.tell(self._on_refused, caller, callee, cause)
 
     def _look_at_lines(self, now_s: float) -> None:
         """Take every leg's RTP statistics; end the legs that nothing comes from any more."""
@@ -248,7 +232,7 @@ class SipEndpoint:
             if leg is None or call.media is None or not call.hasMedia():
                 continue
             call.look(self._ticks.late_total, now_s)
-            self._tell(leg.on_line, call.line.stats)
+            self._commands.tell(leg.on_line, call.line.stats)
             timeout_s = self.config.rtp_timeout_s
             if timeout_s and not leg.held and call.line.idle_s(now_s) > timeout_s:
                 log.warning("media_timeout", call_id=leg.call_id)
@@ -260,6 +244,12 @@ class SipEndpoint:
             return self._calls[leg]
         except KeyError:
             raise LegGone("the leg has ended") from None
+
+    def _referring(self, leg: Leg, referral: Referral) -> library.Call:
+        """The leg's call, whose REFER this referral is from now on."""
+        call = self._call(leg)
+        call.referral = referral
+        return call
 
     def _make_call(self, uri: str, call_id: str, headers: Mapping[str, str] | None) -> SipLeg:
         if len(self._calls) >= self.build.max_legs:
@@ -300,11 +290,10 @@ class SipEndpoint:
         if call is None:
             return
         self.admission.end(call.sip_id)
-        self._tell(leg.on_gone, status, call.reason)
+        self._commands.tell(leg.on_gone, status, call.reason)
         self._incoming -= call.counted
         if call.port is not None:
-            call.port.leg = None
-            self._free_ports.append(call.port)
+            self._ports.give_back(call.port)
         call.port = call.media = call.leg = None
         self._dead.append(call)
 
@@ -338,7 +327,7 @@ class SipEndpoint:
         self._incoming += 1
         if admitted.early_media:
             call.respond(183)
-        self._tell(self._on_call, leg)
+        self._commands.tell(self._on_call, leg)
 
     def on_registration(self, account: library.Account, active: bool) -> None:
         self._accounts.on_registration(account, active)
@@ -365,32 +354,20 @@ class SipEndpoint:
             if media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
                 call.line.begin(time.monotonic())
                 if call.port is None:
-                    call.port = self._take_port()
-                    call.port.leg = leg
+                    call.port = self._ports.take(leg)
                 call.media = call.getAudioMedia(index)
                 call.media.startTransmit(call.port)
                 call.port.startTransmit(call.media)
         self._tell_up(call, info)
 
-    def _take_port(self) -> Port:
-        if not self._free_ports:
-            self._ports.append(Port(self._ticks))
-            return self._ports[-1]
-        return self._free_ports.pop()
-
     def on_digit(self, call: library.Call, digit: str) -> None:
         if call.leg is not None:
-            self._tell(call.leg.on_digit, digit)
+            self._commands.tell(call.leg.on_digit, digit)
+
+    def on_transfer_status(self, call: library.Call, status: int) -> None:
+        if call.referral is not None:
+            self._commands.tell(call.referral.on_status, status)
 
     def _tell_up(self, call: library.Call, info: Any) -> None:
         if call.leg is not None and call.media is not None and info.state == pj.PJSIP_INV_STATE_CONFIRMED:
-            self._tell(call.leg.on_up)
-
-
-def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    if future.done():
-        return
-    if error is not None:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+            self._commands.tell(call.leg.on_up)

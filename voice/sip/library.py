@@ -16,6 +16,7 @@ from voice.phone import FRAME_S, SAMPLE_RATE
 from voice.sip.leg import SipLeg
 from voice.sip.line import Line
 from voice.sip.ports import Port
+from voice.sip.refer import Referral
 
 log = structlog.get_logger()
 MANY = 10_000  # a wish that any build cuts down to its limit
@@ -121,6 +122,8 @@ class Owner(Protocol):
 
     def on_digit(self, call: Call, digit: str) -> None: ...
 
+    def on_transfer_status(self, call: Call, status: int) -> None: ...
+
 
 class Endpoint(pj.Endpoint):  # type: ignore[misc]
     """The library itself."""
@@ -145,6 +148,7 @@ class Call(pj.Call):  # type: ignore[misc]
         self.leg: SipLeg | None = None
         self.port: Port | None = None
         self.media: Any = None  # the call's AudioMedia once it is active
+        self.referral: Referral | None = None  # the newest REFER on it
         self.counted = False  # an incoming call that takes one of max_calls
         self.sip_id = ""  # its Call-ID
         self.reason = "remote_hangup"  # why it ends, when we did not end it
@@ -161,6 +165,10 @@ class Call(pj.Call):  # type: ignore[misc]
     def onDtmfDigit(self, prm: Any) -> None:
         with Guard("dtmf"):
             self._owner.on_digit(self, prm.digit)
+
+    def onCallTransferStatus(self, prm: Any) -> None:
+        with Guard("transfer status"):
+            self._owner.on_transfer_status(self, prm.statusCode)
 
     def look(self, late_frames: int, now_s: float) -> None:
         """Bring `line` up to date; `late_frames` came late in all since the start."""

@@ -112,3 +112,32 @@ class Port(pj.AudioMediaPort):  # type: ignore[misc]
         if leg is not None:
             received = _vector_bytes(frame.buf, FRAME_BYTES) if frame.size == FRAME_BYTES else SILENCE
             self._ticks.give(leg, received, self._sent)
+
+
+class Ports:
+    """All ports: made when needed and pooled; freeing one would race with the clock thread."""
+
+    def __init__(self, ticks: Ticks) -> None:
+        self._ticks = ticks
+        self._all: list[Port] = []
+        self._free: list[Port] = []
+
+    def take(self, leg: SipLeg) -> Port:
+        """A port that is the leg's from now on."""
+        if not self._free:
+            self._free.append(Port(self._ticks))
+            self._all += self._free
+        port = self._free.pop()
+        port.leg = leg
+        return port
+
+    def give_back(self, port: Port) -> None:
+        """The leg is over."""
+        port.leg = None
+        self._free.append(port)
+
+    def close(self) -> None:
+        """Free them all, before the library is destroyed."""
+        for port in self._all:
+            port.leg = None
+            Port.__swig_destroy__(port)
