@@ -26,7 +26,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bench.load import Figures, Load
+from bench.load import PACKET_S, Figures, Load
 from bench.node import Node, node
 from bench.speech import Clip, clips
 from voice.sip import library
@@ -35,6 +35,7 @@ WARM_S = 25.0  # before the first step: every answer has been spoken once, and i
 SAMPLE_S = 10.0  # of a soak, between two looks at memory
 FLAT_AFTER_S = 120.0
 FLAT = 0.05
+UP = 0.97  # of the calls of a step, on average
 console = Console(width=140)
 
 
@@ -43,7 +44,10 @@ class Step:
     """One number of calls, held for a while."""
 
     calls: int
-    node_cpu: float  # cores
+    up: float  # of them, on average; the others are just ringing or being ended
+    node_cpu: float  # cores, of which:
+    loop_cpu: float
+    clock_cpu: float
     memory_mib: float
     generator_cpu: float
     generator_late_ms: float  # p99
@@ -74,8 +78,11 @@ def _measured(load: Load, system: Node, seconds: float) -> Step:
     load.run(seconds)
     after, own_s, took_s = system.usage(), time.process_time() - own_before, time.perf_counter() - begun
     return Step(
-        calls=load.up,
+        calls=load.target,
+        up=round(figures.sent * PACKET_S / took_s, 1),
         node_cpu=round((after.cpu_s - before.cpu_s) / took_s, 3),
+        loop_cpu=round((after.loop_s - before.loop_s) / took_s, 3),
+        clock_cpu=round((after.clock_s - before.clock_s) / took_s, 3),
         memory_mib=round(after.memory_mib, 1),
         generator_cpu=round(own_s / took_s, 3),
         generator_late_ms=_percentile(figures.own_late_ms, 0.99),
@@ -98,6 +105,8 @@ def _verdict(step: Step, first: Step, options: argparse.Namespace) -> str:
     """Why this step is over the limit, "" where it is not."""
     if step.failures:
         return ", ".join(f"{count} x {what}" for what, count in step.failures.items())
+    if step.up < UP * step.calls:
+        return f"only {step.up:g} calls were up"
     if step.gap_p95_ms > first.gap_p95_ms + options.gap_ms:
         return f"gap p95 over {first.gap_p95_ms + options.gap_ms:.0f} ms"
     if step.late_p95_ms > options.late_ms:
@@ -129,7 +138,7 @@ def _ramp(load: Load, system: Node, options: argparse.Namespace, table: Table) -
 
 
 COLUMNS = (
-    "calls|node CPU|MiB|gap p50|gap p95|late p95|p99.9|max ms|lost|questions|talk|callers' CPU|over the limit"
+    "calls|CPU|loop|clock|MiB|gap p50|gap p95|late p95|p99.9|max|lost|asked|talk|callers' CPU|over the limit"
 )
 
 
@@ -143,7 +152,7 @@ def _table(title: str) -> Table:
 def _add(table: Table, step: Step) -> None:
     table.add_row(
         f"{step.calls}",
-        f"{step.node_cpu:.0%}",
+        *(f"{cores:.0%}" for cores in (step.node_cpu, step.loop_cpu, step.clock_cpu)),
         f"{step.memory_mib:.0f}",
         *(f"{gap:.0f}" for gap in (step.gap_p50_ms, step.gap_p95_ms)),
         *(f"{late:.1f}" for late in (step.late_p95_ms, step.late_p999_ms, step.late_max_ms)),
