@@ -63,6 +63,7 @@ def run_checks(settings: Settings) -> int:
 def findings(settings: Settings) -> Iterator[Finding]:
     """Look at everything, one after the other; nothing here raises for what is merely absent."""
     yield _sip_ports(settings)
+    yield _who_may_call(settings)
     yield _rtp_ports(settings)
     yield _desk_port(settings)
     yield _pjsua2()
@@ -103,13 +104,32 @@ def _taken(kind: socket.SocketKind, host: str, port: int) -> str:
 
 def _sip_ports(settings: Settings) -> Finding:
     sip = settings.sip
-    kinds = {"udp": socket.SOCK_DGRAM, "tcp": socket.SOCK_STREAM}
-    where = f"{sip.host}:{sip.port} ({', '.join(sip.transports)})"
-    for transport in sip.transports:
-        if reason := _taken(kinds[transport], sip.host, sip.port):
-            remedy = "stop what holds it (the agent itself?), or set sip.host or sip.port"
-            return Finding("SIP port", "fail", f"{where}, {transport}: {reason}", remedy)
+    ports = {transport: sip.tls_port if transport == "tls" else sip.port for transport in sip.transports}
+    where = f"{sip.host}: " + ", ".join(f"{transport} {port}" for transport, port in ports.items())
+    for transport, port in ports.items():
+        kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+        if reason := _taken(kind, sip.host, port):
+            remedy = "stop what holds it (the agent itself?), or set sip.host, sip.port or sip.tls_port"
+            return Finding("SIP port", "fail", f"{where}; {transport}: {reason}", remedy)
     return Finding("SIP port", "ok", f"{where} free")
+
+
+def _who_may_call(settings: Settings) -> Finding:
+    from hotline.telephone import sip_config
+    from voice.sip.config import LOOPBACK
+
+    try:
+        config = sip_config(settings)
+    except UsageError as error:
+        return Finding("who may call", "fail", str(error), "see left")
+    sources = [f"trunk {trunk.name}" for trunk in config.trunks]
+    sources += [str(network) for network in config.allowed]
+    sources += [f"{len(config.registrations)} registering telephones"] if config.registrations else []
+    detail = ", ".join(sources)
+    if config.allowed == LOOPBACK and not config.registrations:
+        remedy = "enough to try it out; name your lines in sip.trunks, or networks in sip.allow"
+        return Finding("who may call", "warn", f"{detail}: this machine alone", remedy)
+    return Finding("who may call", "ok", detail)
 
 
 def _rtp_ports(settings: Settings) -> Finding:
@@ -140,7 +160,7 @@ def _pjsua2() -> Finding:
     calls = default_max_calls(build.max_legs)
     detail = f"pjproject {build.version}, {build.max_legs} call legs: {calls} calls that can be transferred"
     if build.max_legs < _FEW_LEGS:
-        remedy = "enough to try it out; real use needs a pjsua2 module compiled with a larger PJSUA_MAX_CALLS"
+        remedy = "enough to try it out; `make pjsua2` builds the module for hundreds of calls"
         return Finding("pjsua2", "warn", detail, remedy)
     return Finding("pjsua2", "ok", detail)
 
