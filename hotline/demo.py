@@ -83,9 +83,7 @@ def run_demo(keep: bool) -> int:
 
 
 # Softphones near by may ring a demo that goes on.
-LOCAL_NETWORKS = ", ".join(
-    f'"{net}"' for net in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-)
+LOCAL_NETWORKS = '"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"'
 
 
 def _settings(seat_uri: str, keep: bool) -> str:

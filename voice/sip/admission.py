@@ -68,6 +68,7 @@ class Admission:
         self._config = config
         self._why_not = why_not
         self._on_refused = on_refused
+        self._own_users = {trunk.user for trunk in config.trunks if trunk.registration}
         self._trunks = {trunk.name: trunk for trunk in config.trunks}
         challenger = Challenger(config.realm, secrets.token_bytes(32))
         self._registrar = Registrar(config.registrations, challenger) if config.registrations else None
@@ -102,7 +103,7 @@ class Admission:
             return False
         if isinstance(decision, screen.Answer):
             if decision.refused and not decision.repeated:
-                self._on_refused(self._caller(request, ""), callee_of(request), cause or "full")
+                self._on_refused(self._caller(request, ""), self._callee(request), cause or "full")
             return decision.code, decision.reason, decision.headers
         if request.method == "INVITE" and not request.to_tag:
             self.admitted = self._admit(request, decision.peer.trunk)
@@ -111,12 +112,15 @@ class Admission:
     def _admit(self, request: Request, trunk: str) -> Admitted:
         line = self._trunks.get(trunk)
         early_media = line is not None and line.early_media
-        return Admitted(request, trunk, self._caller(request, trunk), callee_of(request), early_media)
+        return Admitted(request, trunk, self._caller(request, trunk), self._callee(request), early_media)
 
     def _caller(self, request: Request, trunk: str) -> str:
         line = self._trunks.get(trunk)
         trusted = line is not None and line.asserted_identity
         return caller_of(request, trust_asserted=trusted, country_code=self._config.country_code)
+
+    def _callee(self, request: Request) -> str:
+        return callee_of(request, own_users=self._own_users)
 
     def registered_at(self, user: str) -> str:
         """The SIP address a registered telephone is to be called at now. Raises Unreachable."""

@@ -314,8 +314,8 @@ class SipEndpoint:
     def on_incoming(self, library_call_id: int) -> None:
         call = library.Call(self, self._accounts.of("", ipv6=False), library_call_id)
         admitted = self.admission.admitted
-        if admitted is None:  # nothing gets here but through the gate
-            self._dead.append(call)
+        if admitted is None or admitted.request.call_id != call.getInfo().callIdString:
+            self._dead.append(call)  # nothing gets here but through the gate
             call.respond(403)
             return
         leg = self._adopt(call, call_id=self._new_call_id(), remote=admitted.caller, local=admitted.callee)
