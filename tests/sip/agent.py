@@ -81,10 +81,11 @@ class Caller:
 
 
 class Agent:
-    """One `hotline serve` process; its settings and data are in `folder`."""
+    """One `hotline serve` process; its settings and data are in `folder`, other packages first in `path`."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, Mapping[str, Any]], path: str = "") -> None:
         self.folder = folder
+        self._path = path
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "knowledge.csv").write_text(KNOWLEDGE, encoding="utf-8")
         (folder / "hotline.toml").write_text(_toml(settings), encoding="utf-8")
@@ -94,11 +95,14 @@ class Agent:
 
     def start(self) -> None:
         """Start the process and wait until it takes calls."""
+        path = (self._path, str(ROOT))
         with (self.folder / "serve.err").open("ab") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "hotline", "serve"],
                 cwd=self.folder,
-                env=environment(HOTLINE_DESK__API_TOKEN=TOKEN),
+                env=environment(
+                    HOTLINE_DESK__API_TOKEN=TOKEN, PYTHONPATH=os.pathsep.join(filter(None, path))
+                ),
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -284,9 +288,11 @@ def settings(cache: Path, **sections: Mapping[str, Any]) -> dict[str, dict[str, 
 
 
 @contextlib.contextmanager
-def running_agent(folder: Path, cache: Path, **sections: Mapping[str, Any]) -> Iterator[Agent]:
+def running_agent(
+    folder: Path, cache: Path, path: str = "", **sections: Mapping[str, Any]
+) -> Iterator[Agent]:
     """An agent for the length of a with block."""
-    agent = Agent(folder, settings(cache, **sections))
+    agent = Agent(folder, settings(cache, **sections), path)
     try:
         yield agent
     finally:

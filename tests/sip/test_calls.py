@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.sip.agent import ANSWER, QUESTION, Agent, kinds, read_stereo, recognised, share_heard, words
+from tests.sip.agent import (
+    ANSWER,
+    QUESTION,
+    Agent,
+    kinds,
+    read_stereo,
+    recognised,
+    running_agent,
+    share_heard,
+    words,
+)
+from tests.sip.builds import builds, unpacked
 from tests.sip.plain import SipClient, sdp
 
 pytestmark = [pytest.mark.sip]
 
 
 Answered = tuple[dict[str, Any], dict[str, Any]]  # the caller's report, the agent's record
+
+
+@pytest.fixture(scope="module", params=builds().items(), ids=lambda build: str(build[0]))
+def agent(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, voice_cache: Path
+) -> Iterator[Agent]:
+    """An agent with room for three calls, on each build of pjsua2 there is."""
+    name, wheel = request.param
+    folder = tmp_path_factory.mktemp("agent")
+    path = unpacked(wheel, folder / "pjsua2")
+    with running_agent(folder, voice_cache, path, limits={"max_calls": 3}) as running:
+        parts = name.split(".post")[0].split("+")[0]
+        assert f'pjsua2="{parts}"' in running.api.get("/metrics").text, "it runs on the build under test"
+        yield running
 
 
 @pytest.fixture(scope="module")
