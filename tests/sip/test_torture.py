@@ -156,8 +156,11 @@ def test_a_torture_message(agent: Agent, name: str, transport: str) -> None:
         raw = line.message(name, agent)
         line.send(raw)
         response = line.final(SILENCE_S if NOTHING in EXPECTED[name] else RESPONSE_S)
-        if response is not None and re.search(rb"INVITE +sip:", raw):
-            line.finish(response)
+        last = response
+        if last is not None and name == "dblreq":  # over TCP the INVITE behind the REGISTER is answered too
+            last = line.final(SILENCE_S)
+        if last is not None and re.search(rb"INVITE +sip:", raw):
+            line.finish(last)
     status = response.status if response else NOTHING
     assert status in EXPECTED[name], response.start if response else "no response"
     with SipClient(agent.address) as client:
