@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.sip.g711 import from_a_law, to_a_law
-from tests.sip.plain import MAX_BYTES, PCMA_SILENCE, Address, SipMessage, rtp_packet, sdp
+from tests.sip.plain import MAX_BYTES, PCMA_SILENCE, Address, SipMessage, event_packets, rtp_packet, sdp
 
 PCMA = 8
 FRAME_S = 0.02
@@ -41,6 +41,16 @@ class RtpPacket:
         return cls(kind & 0x7F, sequence, timestamp, raw[12:])
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What one packet is to carry; `since` frames ago its event began, whose time it is stamped with."""
+
+    payload: bytes
+    payload_type: int = PCMA
+    marker: bool = False
+    since: int = 0
+
+
 class PlainCaller:
     """Calls an agent, sends a frame every 20 ms, speaks when told, keeps what it hears.
 
@@ -52,6 +62,7 @@ class PlainCaller:
         self, agent: Address, number: str, *, local: str = "127.0.0.1", media: Address | None = None
     ) -> None:
         self.number = number
+        self.callee = "12345"
         self.call_id = secrets.token_hex(8)
         self.tag = secrets.token_hex(4)
         self.to_tag = ""
@@ -70,7 +81,7 @@ class PlainCaller:
         self._sent: dict[str, bytes] = {}  # the newest request of each method
         self._target = "sip:12345@{}:{}".format(*agent)
         self._responses: queue.SimpleQueue[SipMessage] = queue.SimpleQueue()
-        self._frames: deque[bytes] = deque()
+        self._frames: deque[Frame] = deque()
         self._last_sound = 0.0
         self._closing = False
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._signal, self._talk)]
@@ -89,11 +100,29 @@ class PlainCaller:
         self._sip.close()
         self._rtp.close()
 
+    def invite(self, *, headers: str = "") -> SipMessage:
+        """INVITE and its final response; a refusal is acknowledged."""
+        self.send("INVITE", body=sdp(self._media[1]), headers=headers)
+        answer = self.response("INVITE")
+        if answer.status >= 300:
+            self._sip.sendto(self._acknowledgement(), self._agent)
+        return answer
+
+    def _acknowledgement(self) -> bytes:
+        """ACK of a refusal: in the transaction of its INVITE (RFC 3261, 17.1.1.3)."""
+        head, _, _ = self._sent["INVITE"].partition(b"\r\nContent-Type")
+        ack = head.replace(b"INVITE sip:", b"ACK sip:", 1).replace(b" INVITE\r\n", b" ACK\r\n", 1)
+        return ack + b"\r\nContent-Length: 0\r\n\r\n"
+
     def dial(self) -> SipMessage:
         """INVITE, the 200 OK, ACK; from then on audio flows."""
-        self.send("INVITE", body=sdp(self._media[1]))
-        answer = self.response("INVITE")
+        answer = self.invite()
         assert answer.status == 200, answer.start
+        self.accept(answer)
+        return answer
+
+    def accept(self, answer: SipMessage) -> None:
+        """ACK of the 200 OK; from then on audio flows."""
         self.to_tag = answer.header("To").partition("tag=")[2]
         contact = re.search(r"<(.+?)>", answer.header("Contact"))
         assert contact, answer.header("Contact")
@@ -101,7 +130,6 @@ class PlainCaller:
         self.send("ACK", cseq=self._cseq)
         self.send_to = self.send_to or answer.rtp
         self._threads[1].start()
-        return answer
 
     def ask(self, pcm: bytes, *, timeout_s: float = 40.0) -> None:
         """Wait until the agent is silent, speak, and hear its answer out."""
@@ -117,7 +145,13 @@ class PlainCaller:
         """Queue speech, mono s16le at 8 kHz."""
         whole = pcm + bytes(-len(pcm) % FRAME_BYTES)
         coded = to_a_law(whole)
-        self._frames.extend(coded[at : at + 160] for at in range(0, len(coded), 160))
+        self._frames.extend(Frame(coded[at : at + 160]) for at in range(0, len(coded), 160))
+
+    def press(self, digit: str, payload_type: int, *, marker: bool = True) -> None:
+        """Queue a key as RFC 4733 events; some gateways leave the marker bit out."""
+        for step, raw in enumerate(event_packets(payload_type, digit, 0, 0)):
+            payload = RtpPacket.parse(raw).payload
+            self._frames.append(Frame(payload, payload_type, marker and not step, step))
 
     def hang_up(self, *, cseq: int | None = None) -> None:
         """BYE and its 200 OK."""
@@ -145,7 +179,7 @@ class PlainCaller:
             f"Via: SIP/2.0/UDP {me};branch=z9hG4bK{secrets.token_hex(8)};rport",
             "Max-Forwards: 70",
             f"From: <sip:{self.number}@{me}>;tag={self.tag}",
-            f"To: <sip:12345@{host}:{port}>" + (f";tag={self.to_tag}" if self.to_tag else ""),
+            f"To: <sip:{self.callee}@{host}:{port}>" + (f";tag={self.to_tag}" if self.to_tag else ""),
             f"Call-ID: {self.call_id}",
             f"CSeq: {cseq} {method}",
             f"Contact: <sip:{self.number}@{me}>",
@@ -215,8 +249,9 @@ class PlainCaller:
         sequence, due = secrets.randbelow(30000), time.monotonic()
         first = sequence
         while not self._closing and not self.ended.is_set():
-            payload = self._frames.popleft() if self._frames else PCMA_SILENCE
-            packet = rtp_packet(PCMA, sequence, sequence * 160, payload, marker=sequence == first)
+            frame = self._frames.popleft() if self._frames else Frame(PCMA_SILENCE)
+            stamp, marker = (sequence - frame.since) * 160, frame.marker or sequence == first
+            packet = rtp_packet(frame.payload_type, sequence, stamp, frame.payload, marker=marker)
             assert self.send_to is not None
             self._rtp.sendto(packet, self.send_to)
             sequence, due = sequence + 1, due + FRAME_S

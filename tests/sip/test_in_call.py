@@ -1,0 +1,41 @@
+"""What a caller's line may do in a call besides talking: keys as gateways really send them, and REFER."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.sip.agent import Agent, eventually, kinds, running_agent
+from tests.sip.plain import loopback_socket
+from tests.sip.plain_caller import PlainCaller
+
+pytestmark = [pytest.mark.sip]
+
+
+@pytest.mark.parametrize("marker", [True, False])
+def test_key_0_asks_for_a_person_also_without_the_marker_bit(agent: Agent, marker: bool) -> None:
+    number = f"1320000000{marker:d}"
+    with PlainCaller(agent.address, number) as caller:
+        answer = caller.dial()
+        time.sleep(1)
+        caller.press("0", answer.event_payload, marker=marker)
+        agent.until_event(number, "transfer_started")
+    call = agent.record(number)
+    assert kinds(call).count("dtmf") == 1, "one key, however often its packets are sent"
+    assert call["transfer"]["reason"] == "caller_asked"
+
+
+@pytest.mark.xfail(strict=True, reason="the library calls whoever REFER names: 202, and a crash when it ends")
+def test_whom_we_call_is_not_for_a_caller_to_say(tmp_path: Path, voice_cache: Path) -> None:
+    with running_agent(tmp_path, voice_cache) as agent, loopback_socket() as victim:
+        with PlainCaller(agent.address, "13200000002") as caller:
+            caller.dial()
+            caller.send("REFER", headers="Refer-To: <sip:1@{}:{}>".format(*victim.getsockname()))
+            assert caller.response("REFER").status >= 400
+            victim.settimeout(1)
+            with pytest.raises(TimeoutError):
+                victim.recv(100)
+            caller.hang_up()
+        eventually(lambda: agent.record("13200000002"))
