@@ -23,6 +23,7 @@ import anyio
 from asr import AsrError, EngineFailed
 
 CHUNK_S = 0.1  # decoded in one go: short, so that threads are shared fairly and a cancelled call costs little
+NICENESS = 5  # of the decoding threads, beside the program's own
 _READ_AHEAD = 300  # chunks of one utterance; what its source has beyond them stays there and is not counted
 _NEARLY_DONE = 5  # chunks: an utterance that has ended and has no more than these left goes first
 
@@ -77,7 +78,9 @@ class DecodingPool:
         self._engine = engine
         self._chunk_bytes = round(sample_rate * CHUNK_S) * 2
         self._clock = clock
-        self._threads = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)), thread_name_prefix="asr")
+        self._threads = ThreadPoolExecutor(
+            workers or len(os.sched_getaffinity(0)), thread_name_prefix="asr", initializer=_stand_back
+        )
         self._lock = threading.Lock()  # guards what follows, and the chunks of every utterance
         self._utterances: set[_Utterance[Any]] = set()
         self._line: deque[_Utterance[Any]] = deque()
@@ -195,6 +198,11 @@ class DecodingPool:
 
     def _closed_error(self) -> EngineFailed:
         return EngineFailed("the recogniser is closed", retryable=False)
+
+
+def _stand_back() -> None:
+    """Decoding goes after the event loop and the audio clock where there are too few cores for all."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.getpriority(os.PRIO_PROCESS, 0) + NICENESS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,9 +138,7 @@ class Ear:
         """Run until the leg is gone."""
         async with anyio.create_task_group() as transcriptions:
             transcriptions.start_soon(self._collect_keys)
-            async with closing(self._leg.audio()) as frames:
-                async for frame in frames:
-                    self._take(frame, transcriptions)
+            await self._leg.listen(lambda frame: self._take(frame, transcriptions))
             transcriptions.cancel_scope.cancel()
 
     def _take(self, frame: bytes, transcriptions: anyio.abc.TaskGroup) -> None:

@@ -12,7 +12,7 @@ Errors, as a tree:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,8 +90,8 @@ class Leg(Protocol):
         """Send 200 OK and start the audio. Raises LegGone."""
         ...
 
-    def audio(self) -> AsyncIterator[bytes]:
-        """Every frame received from now on, in order; ends when the leg is gone."""
+    async def listen(self, hear: Callable[[bytes], None]) -> None:
+        """Give every frame received from now on to `hear` until the leg is gone. Raises what `hear` raises."""
         ...
 
     def dtmf(self) -> AsyncIterator[str]:

@@ -47,9 +47,8 @@ class ScriptedLeg:
         self._playout = PlayoutBuffer()
         self._outgoing: deque[bytes] = deque()
         self._tap: Tap | None = None
-        self._frames: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._digits: asyncio.Queue[str | None] = asyncio.Queue()
-        self._listening = False
+        self._hear: Callable[[bytes], None] | None = None
         self._moved = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[str] = self._loop.create_future()
@@ -73,7 +72,6 @@ class ScriptedLeg:
     def leave(self, why: str = "remote_hangup") -> None:
         if not self._gone.done():
             self._gone.set_result(why)
-            self._frames.put_nowait(None)
             self._digits.put_nowait(None)
             self._moved.set()
 
@@ -97,8 +95,8 @@ class ScriptedLeg:
             self.heard[-1].frames += 1
         if self._tap is not None:
             self._tap(received, sent)
-        if self._listening:
-            self._frames.put_nowait(received)
+        if self._hear is not None:
+            self._hear(received)
         self._moved.set()
         self._loop.call_at(self.answered_at + self._ticks * FRAME_S, self._tick)
 
@@ -110,13 +108,12 @@ class ScriptedLeg:
         self.answered_at = self._loop.time()
         self._tick()
 
-    async def audio(self) -> AsyncGenerator[bytes, None]:
-        self._listening = True
+    async def listen(self, hear: Callable[[bytes], None]) -> None:
+        self._hear = hear
         try:
-            while (frame := await self._frames.get()) is not None:
-                yield frame
+            await self.gone()
         finally:
-            self._listening = False
+            self._hear = None
 
     async def dtmf(self) -> AsyncGenerator[str, None]:
         while (key := await self._digits.get()) is not None:

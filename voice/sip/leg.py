@@ -10,7 +10,6 @@ import anyio.lowlevel
 
 from voice.media import PlayoutBuffer
 from voice.phone import (
-    FRAME_S,
     Busy,
     CallError,
     Declined,
@@ -22,7 +21,6 @@ from voice.phone import (
 )
 
 HIGH_WATER_S = 0.5  # play() waits above this
-AUDIO_QUEUE_S = 10.0  # frames kept for a reader that lags; beyond this the oldest are dropped and counted
 
 
 class LegControl(Protocol):
@@ -58,13 +56,13 @@ class SipLeg:
         self.playout = PlayoutBuffer()
         self.rang = False
         self.held = False  # by the other side: nothing is sent, and no time passes for who listens
-        self.dropped_frames = 0
         self._control = control
+        self._loop = loop
         self._tap: Tap | None = None
-        self._frames: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self._listening = False
+        self._hear: Callable[[bytes], None] | None = None
+        self._heard_all: asyncio.Future[None] = loop.create_future()
         self._digits: asyncio.Queue[str | None] = asyncio.Queue()
-        self._moved = asyncio.Event()  # set on every tick and at the end
+        self._waiting: list[tuple[float, asyncio.Future[None]]] = []  # for at most so much pending, s
         self._local_hangup = False
         self._line = LineStats()
         self.up: asyncio.Future[None] = loop.create_future()  # answered, with media
@@ -75,12 +73,21 @@ class SipLeg:
             return
         if self._tap is not None:
             self._tap(received, sent)
-        if self._listening and not self.held:
-            self._frames.put_nowait(received)
-            if self._frames.qsize() * FRAME_S > AUDIO_QUEUE_S:
-                self._frames.get_nowait()
-                self.dropped_frames += 1
-        self._moved.set()
+        if self._hear is not None and not self.held:
+            try:
+                self._hear(received)
+            except Exception as error:  # of who listens: it is theirs, not the other legs'
+                self._hear = None
+                self._heard_all.set_exception(error)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let those go on whose wish has come true."""
+        if self._waiting:
+            pending_s = self.playout.pending_s
+            for below_s, future in self._waiting:
+                if (pending_s <= below_s or self._gone.done()) and not future.done():
+                    future.set_result(None)
 
     def on_digit(self, digit: str) -> None:
         self._digits.put_nowait(digit)
@@ -99,9 +106,10 @@ class SipLeg:
             self.up.set_exception(error_for(status))
             self.up.exception()  # seen: nobody may be waiting any more
         self._gone.set_result("local_hangup" if self._local_hangup else reason)
-        self._frames.put_nowait(None)
+        if self._hear is not None and not self._heard_all.done():
+            self._heard_all.set_result(None)
         self._digits.put_nowait(None)
-        self._moved.set()
+        self._wake()
 
     async def answer(self) -> None:
         await self._control.answer_leg(self)
@@ -110,13 +118,14 @@ class SipLeg:
         except CallError as error:
             raise LegGone("the caller hung up while we answered") from error
 
-    async def audio(self) -> AsyncIterator[bytes]:
-        self._listening = not self._gone.done()
+    async def listen(self, hear: Callable[[bytes], None]) -> None:
+        if self._gone.done():
+            return
+        self._hear, self._heard_all = hear, self._loop.create_future()
         try:
-            while self._listening and (frame := await self._frames.get()) is not None:
-                yield frame
+            await self._heard_all
         finally:
-            self._listening = False
+            self._hear = None
 
     async def dtmf(self) -> AsyncIterator[str]:
         while not (self._gone.done() and self._digits.empty()):
@@ -126,21 +135,24 @@ class SipLeg:
             yield digit
 
     async def play(self, pcm: bytes) -> None:
-        await self._until(lambda: self.playout.pending_s < HIGH_WATER_S)
+        await self._pending_at_most(HIGH_WATER_S)
         await anyio.lowlevel.checkpoint_if_cancelled()  # stopped while it woke: nothing more may be queued
         self.playout.put(pcm)
 
     async def drained(self) -> None:
-        await self._until(lambda: self.playout.pending_s == 0.0)
+        await self._pending_at_most(0.0)
 
-    async def _until(self, ready: Callable[[], bool]) -> None:
-        while True:
-            if self._gone.done():
-                raise LegGone("the leg has ended")
-            if ready():
+    async def _pending_at_most(self, below_s: float) -> None:
+        while not self._gone.done():
+            if self.playout.pending_s <= below_s:
                 return
-            self._moved.clear()
-            await self._moved.wait()
+            waiting = below_s, self._loop.create_future()
+            self._waiting.append(waiting)
+            try:
+                await waiting[1]
+            finally:
+                self._waiting.remove(waiting)
+        raise LegGone("the leg has ended")
 
     def clear(self) -> float:
         return self.playout.clear()
