@@ -76,7 +76,8 @@ def settings() -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
     folder = tmp_path_factory.mktemp("flows")
-    with running_agent(folder, voice_cache(tmp_path_factory), **settings()) as running:
+    sections: dict[str, Any] = settings()
+    with running_agent(folder, voice_cache(tmp_path_factory), **sections) as running:
         question = synthesise(QUESTION) + bytes(AFTER_S * 16000)
         (folder / "question.alaw").write_bytes(to_a_law(question))
         (folder / "question.ulaw").write_bytes(to_mu_law(question))
