@@ -9,9 +9,11 @@ are sentences made of nothing but such words.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 
-from dialog.words import clean, find_sounds, sounds, strip_fillers
+from dialog.words import clean, sounds, spelled, strip_fillers
 
 
 class Intent(Enum):
@@ -35,6 +37,7 @@ class Intent(Enum):
 
 
 EMERGENCIES = frozenset({Intent.FIRE, Intent.MEDICAL, Intent.POLICE, Intent.GAS_LEAK, Intent.SUICIDE})
+_REMEMBERED = 512  # texts: a turn asks of one text several times, and of the caller's earlier ones
 SHORT_CHARS = 8  # up to this length a phrase of three syllables may match by sound alone
 
 # Checked in this order; the first that matches is meant.
@@ -110,10 +113,8 @@ _DENIED = {intent: re.compile(
 _QUESTION = re.compile("怎么|如何|吗$|什么|哪|多少|多久|几|能不能|可不可以|要不要|是不是|有没有|咋")
 
 
-def _compile(
-    table: tuple[tuple[Intent, str], ...],
-) -> list[tuple[Intent, str, tuple[str, ...]]]:
-    return [(intent, phrase, sounds(phrase)) for intent, phrases in table for phrase in phrases.split()]
+def _compile(table: tuple[tuple[Intent, str], ...]) -> list[tuple[Intent, str, str]]:
+    return [(intent, phrase, spelled(phrase)) for intent, phrases in table for phrase in phrases.split()]
 
 
 _INSIDE_SOUNDS = _compile(_INSIDE)
@@ -124,24 +125,25 @@ _PART_SOUNDS = sorted(
 )
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def control_intent(text: str) -> Intent | None:
     """What `text` wants of the call itself, or None where it is about a matter."""
     whole = clean(text)
     if not whole:
         return None
     core = strip_fillers(whole)
+    heard, heard_core = spelled(whole), spelled(core)
     for intent, phrase, sound in _WHOLE_SOUNDS:
-        if phrase in (whole, core) or (len(phrase) > 1 and sound in (sounds(whole), sounds(core))):
+        if phrase in (whole, core) or (len(phrase) > 1 and sound in (heard, heard_core)):
             return intent
     kinds = [intent for _, intent in _parts(whole) if intent]
     for intent in (Intent.NO, Intent.GOODBYE, Intent.ASK, Intent.YES):
         if intent in kinds:
             return intent
-    heard = sounds(whole)
     for intent, phrase, sound in _INSIDE_SOUNDS:
         # Three syllables alone say little in a long sentence (搭起来了 is no 打起来了).
         telling = len(phrase) >= 4 or (len(phrase) == 3 and len(whole) <= SHORT_CHARS)
-        if (phrase in whole or (telling and find_sounds(sound, heard) >= 0)) and not _denied(intent, whole):
+        if (phrase in whole or (telling and sound in heard)) and not _denied(intent, whole):
             return intent
     return None
 
@@ -178,7 +180,8 @@ def is_question(text: str) -> bool:
     return bool(_QUESTION.search(clean(text)))
 
 
-def _parts(text: str) -> list[tuple[str, Intent | None]]:
+@lru_cache(maxsize=_REMEMBERED)
+def _parts(text: str) -> Sequence[tuple[str, Intent | None]]:
     """`text` cut into yes, no, goodbye and empty words; nothing where there is any other word in it."""
     heard = sounds(text)
     parts: list[tuple[str, Intent | None]] = []
@@ -191,8 +194,8 @@ def _parts(text: str) -> list[tuple[str, Intent | None]]:
                 at = end
                 break
         else:
-            return []
-    return parts
+            return ()
+    return tuple(parts)
 
 
 def _denied(intent: Intent, text: str) -> bool:

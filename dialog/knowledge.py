@@ -11,6 +11,7 @@ import csv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,6 @@ class Knowledge:
     def search(self, text: str, limit: int = 5) -> list[Hit]:
         """The passages that fit `text` best, best first; never one that is not valid today."""
         today = self._today()
-        hits = [
-            Hit(self.passages[found.entry], found.score, found.either) for found in self._matcher.search(text)
-        ]
-        return [hit for hit in hits if hit.passage.valid_on(today)][:limit]
+        found = ((self.passages[one.entry], one) for one in self._matcher.search(text))
+        hits = (Hit(passage, one.score, one.either) for passage, one in found if passage.valid_on(today))
+        return list(islice(hits, limit))

@@ -19,21 +19,21 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from typing import TypeAlias
 
 import tantivy
 
-from dialog.wording import Matter, canonical, cases, matter, tells
+from dialog.coverage import Lexicon, Phrase, Query
+from dialog.wording import canonical, cases, matter, tells
 from dialog.words import sounds
 
 CANDIDATES = 32  # entries that are scored closely
-ORDERED = 0.4  # share of a character's credit that only a match together with its neighbour gives
-SAME_SOUND = 0.8  # credit of another character of the same sound, where its neighbour fits too
+CACHED = 512  # searches that are remembered: a session asks again when its caller goes on after a pause
 
 # From here on fitted by logistic regression to right and wrong finds in the sample knowledge, each phrasing
 # asked while it, or its whole passage, was left out (docs/decisions/dialog.md).
-SAID, LIKE, SHORT = 0.43, 0.47, 0.10  # the parts of a fit: see `_fit`
+SAID, LIKE, SHORT = 0.43, 0.47, 0.10  # the parts of a fit: see `_fits`
 SHARPNESS = 22.5  # how fast a lower fit loses its share to the best
 PER_FIT, PER_SHARE, BEGIN = 5.5, 3.0, -5.5  # of the logistic curve: see `_score`
 
@@ -66,27 +66,6 @@ class Found:
     either: float  # how likely it is this one or the next best
 
 
-_Pair: TypeAlias = "tuple[str, str] | None"
-
-
-@dataclass(frozen=True, slots=True)
-class _Bag:
-    """What occurs in one or more texts: characters, and pairs of syllables."""
-
-    chars: frozenset[str]
-    pairs: frozenset[_Pair]
-
-
-@dataclass(frozen=True, slots=True)
-class _Phrase:
-    """`parts` are the characters with the pairs of syllables they end and begin, and how telling they are."""
-
-    text: str
-    parts: tuple[tuple[str, _Pair, _Pair, float], ...]
-    total: float
-    bag: _Bag
-
-
 @dataclass(frozen=True, slots=True)
 class _Fit:
     fit: float
@@ -106,44 +85,52 @@ class Matcher:
         # Counted per entry, not per phrasing: a word in all phrasings of one entry still tells it apart.
         self._counts: Counter[tuple[str, ...]] = Counter()
         for texts in wordings:
-            bag = _bag(texts)
-            self._counts.update(pair for pair in bag.pairs if pair)
+            self._counts.update({pair for text in texts for pair in pairwise(sounds(text))})
             self._counts.update({(sound,) for text in texts for sound in sounds(text)})
-        self._phrases = [[self._phrase(text) for text in texts] for texts in wordings]
-        self._all = [_bag(texts + more) for texts, more in zip(wordings, answers, strict=True)]
+        self._lexicon = Lexicon()
+        self._phrases = [self._lexicon.lay([self._phrase(text) for text in texts]) for texts in wordings]
+        self._held = [self._lexicon.hold(texts + more) for texts, more in zip(wordings, answers, strict=True)]
         self._told = [matter("，".join(texts + more)) for texts, more in zip(wordings, answers, strict=True)]
         self._cases = [_usual_cases(texts) for texts in wordings]
         self._places = [sounds(entry.place)[:2] for entry in entries]
         self._searcher = self._index(texts + more for texts, more in zip(wordings, answers, strict=True))
+        everything = self._searcher.search(tantivy.Query.all_query(), self._entries, count=False).hits
+        self._entry_at = {
+            (at.segment_ord, at.doc): int(self._searcher.doc(at)["entry"][0]) for _, at in everything
+        }
+        self._remembered = lru_cache(CACHED)(self._search)
 
-    def search(self, text: str) -> list[Found]:
+    def search(self, text: str) -> Sequence[Found]:
         """Entries, best first."""
-        text = canonical(text)
-        if not text:
-            return []
-        query, asked = self._phrase(text), matter(text)
-        fits = {entry: self._fit(query, asked, entry) for entry in self._candidates(query)}
-        if not fits:
-            return []
+        return self._remembered(canonical(text))
+
+    def _search(self, text: str) -> Sequence[Found]:
+        candidates = self._candidates(text) if text else []
+        if not candidates:
+            return ()
+        fits = dict(zip(candidates, self._fits(text, candidates), strict=True))
         ranked = sorted(fits, key=lambda entry: -fits[entry].fit)
         odds = [math.exp(SHARPNESS * fits[entry].fit) for entry in ranked]
-        shares = [odd / sum(odds) for odd in odds]
+        total = sum(odds)
+        shares = [odd / total for odd in odds]
         found = []
         for entry, share, next_share in zip(ranked, shares, [*shares[1:], 0.0], strict=True):
             score = _score(fits[entry], share)
             either = _score(fits[entry], share + next_share)
             found.append(Found(entry, round(score, 4), round(either, 4)))
-        return sorted(found, key=lambda one: -one.score)
+        return tuple(sorted(found, key=lambda one: -one.score))
 
-    def _phrase(self, text: str) -> _Phrase:
+    def _phrase(self, text: str) -> Phrase:
         """The text with how telling each character is: as the commonest pair of syllables it stands in."""
         heard = sounds(text)
-        pairs = [None, *pairwise(heard), None]
-        parts = []
-        for char, sound, ends, begins in zip(text, heard, pairs[:-1], pairs[1:], strict=True):
-            rarities = [self._rarity(pair) for pair in (ends, begins) if pair] or [self._rarity((sound,))]
-            parts.append((char, ends, begins, min(rarities) * (_COMMON_WEIGHT if char in _COMMON else 1.0)))
-        return _Phrase(text, tuple(parts), sum(part[3] for part in parts), _bag([text]))
+        pairs = tuple(pairwise(heard))
+        rarities = [self._rarity(pair) for pair in pairs] or [self._rarity(heard)]
+        telling = map(min, [rarities[0], *rarities], [*rarities, rarities[-1]])
+        weights = [
+            rarity * (_COMMON_WEIGHT if char in _COMMON else 1.0)
+            for char, rarity in zip(text, telling, strict=True)
+        ]
+        return Phrase(text, pairs, weights)
 
     def _rarity(self, heard: tuple[str, ...]) -> float:
         return math.log(1 + self._entries / (1 + self._counts[heard])) / math.log(1 + self._entries)
@@ -165,34 +152,42 @@ class Matcher:
         self._schema = index.schema
         return index.searcher()
 
-    def _candidates(self, query: _Phrase) -> list[int]:
+    def _candidates(self, text: str) -> list[int]:
         terms = [
             (tantivy.Occur.Should, tantivy.Query.term_query(self._schema, "terms", term, "freq"))
-            for term in set(_terms(query.text))
+            for term in set(_terms(text))
         ]
         found = self._searcher.search(tantivy.Query.boolean_query(terms), CANDIDATES, count=False)
-        return [int(self._searcher.doc(address)["entry"][0]) for _, address in found.hits]
+        return [self._entry_at[at.segment_ord, at.doc] for _, at in found.hits]
 
-    def _fit(self, query: _Phrase, asked_matter: Matter, entry: int) -> _Fit:
-        """How well an entry fits, about 0..1: by how much of the query it holds, by how like the query its
+    def _fits(self, text: str, candidates: Sequence[int]) -> list[_Fit]:
+        """How well entries fit, about 0..1: by how much of the query they hold, by how like the query their
         phrasings are on average, and by how much of the likest phrasing the query holds."""
-        likest = short = total = 0.0
-        for phrase in self._phrases[entry]:
-            asked, said = _covered(query, phrase.bag), _covered(phrase, query.bag)
-            # A caller wraps a question in circumstances that no phrasing holds; what is asked must be there.
-            likeness = asked**0.6 * said**0.4
-            total += likeness
-            if likeness > likest:
-                likest, short = likeness, said
-        average = total / max(len(self._phrases[entry]), 1)
-        fit = SAID * _covered(query, self._all[entry]) + LIKE * average + SHORT * short
-        place = self._places[entry]
-        elsewhere = (
-            (bool(place) and place not in query.bag.pairs)
-            or self._told[entry].lacks(asked_matter)
-            or not self._cases[entry] <= asked_matter.cases
+        query, about, heard = (
+            Query(self._phrase(text), self._lexicon),
+            matter(text),
+            set(pairwise(sounds(text))),
         )
-        return _Fit(fit - ELSEWHERE * elsewhere, likest)
+        held = query.share_in([self._held[entry] for entry in candidates]).tolist()
+        asked, said = query.shares([self._phrases[entry] for entry in candidates])
+        # A caller wraps a question in circumstances that no phrasing holds; what is asked must be there.
+        likeness, shorts = (asked**0.6 * said**0.4).tolist(), said.tolist()
+        fits = []
+        end = 0
+        for entry, share in zip(candidates, held, strict=True):
+            begin, end = end, end + len(self._phrases[entry].totals)
+            likest = max(likeness[begin:end], default=0.0)
+            short = shorts[likeness.index(likest, begin, end)] if likest else 0.0
+            average = sum(likeness[begin:end]) / max(end - begin, 1)
+            place = self._places[entry]
+            elsewhere = (
+                (bool(place) and place not in heard)
+                or self._told[entry].lacks(about)
+                or not self._cases[entry] <= about.cases
+            )
+            fit = SAID * share + LIKE * average + SHORT * short
+            fits.append(_Fit(fit - ELSEWHERE * elsewhere, likest))
+        return fits
 
 
 def _usual_cases(texts: Sequence[str]) -> frozenset[int]:
@@ -201,33 +196,12 @@ def _usual_cases(texts: Sequence[str]) -> frozenset[int]:
     return frozenset(case for case, times in named.items() if times > len(texts) / 2)
 
 
-def _bag(texts: Iterable[str]) -> _Bag:
-    texts = list(texts)
-    heard = [sounds(text) for text in texts]
-    return _Bag(
-        frozenset(char for text in texts for char in text),
-        frozenset(pair for one in heard for pair in pairwise(one)),
-    )
-
-
 def _terms(text: str) -> list[str]:
     """Characters and their bigrams, syllables and their bigrams: the fields that BM25 fuses."""
     heard = sounds(text)
     pairs = [a + b for a, b in pairwise(text)]
     sound_pairs = [f"{a}_{b}" for a, b in pairwise(heard)]
     return [*text, *pairs, *(f"_{s}" for s in heard), *sound_pairs]
-
-
-def _covered(part: _Phrase, whole: _Bag) -> float:
-    """The share of `part`, by its telling characters, that occurs in `whole`."""
-    got = 0.0
-    for char, ends, begins, weight in part.parts:
-        same = char in whole.chars
-        if ends in whole.pairs or begins in whole.pairs:
-            got += weight * (ORDERED + (1 - ORDERED) * (1.0 if same else SAME_SOUND))
-        elif same:
-            got += weight * (1 - ORDERED)
-    return got / part.total if part.total else 0.0
 
 
 def _score(found: _Fit, share: float) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from dialog.words import clean, find_sounds, says, sounds
+from dialog.words import clean, find_sounds, says, sounds, spelled
 
 _HERE = Path(__file__).parent
 # What may follow a street or community in an address: numbers, buildings, floors, rooms, and where exactly.
@@ -70,7 +70,10 @@ class Gazetteer:
         heard = list(sounds(text))
         taken = [False] * len(text)
         spans = []
+        heard_spelled = spelled(text)
         for name, sound in self._sounds:
+            if spelled(name) not in heard_spelled:
+                continue
             at = -1
             while (at := find_sounds(sound, heard, at + 1)) >= 0:
                 end = at + len(sound)

@@ -7,10 +7,10 @@ phrasings of its passage.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dialog.words import clean, in_words, sounds, strip_fillers
+from dialog.words import clean, in_words, spelled, strip_fillers
 
 # All are rewritten to the first of their group.
 _SYNONYMS = (
@@ -110,45 +110,40 @@ _CASES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """Which rivals a text names, row by row, and which cases (their rows)."""
+    """Which rivals a text names, by their row, and which cases (their rows)."""
 
-    rivals: tuple[frozenset[str], ...]
+    rivals: Mapping[int, frozenset[str]]
     cases: frozenset[int]
 
     def lacks(self, asked: Matter) -> bool:
         """Whether a text about this names rivals of what is `asked`, or leaves out a case that is asked."""
-        pairs = zip(asked.rivals, self.rivals, strict=True)
-        return any(named and theirs and not named <= theirs for named, theirs in pairs) or not (
-            asked.cases <= self.cases
-        )
+        for row, named in asked.rivals.items():
+            if row in self.rivals and not named <= self.rivals[row]:
+                return True
+        return not asked.cases <= self.cases
 
 
 def matter(text: str) -> Matter:
     """The rivals and cases that canonical `text` names; words of two and more syllables also by sound."""
-    heard = _spelled(text)
-    rivals = tuple(
-        frozenset(word for word, spelled in row if word in text or spelled in heard) for row in _RIVAL_SOUNDS
-    )
+    heard = spelled(text)
+    named = [(row, word) for row, word, sound in _RIVAL_SOUNDS if word in text or sound in heard]
+    rivals = {row: frozenset(word for other, word in named if other == row) for row, _ in named}
     return Matter(rivals, cases(text))
 
 
 def cases(text: str) -> frozenset[int]:
     """The cases that canonical `text` names."""
-    heard = _spelled(text)
-    return frozenset(
-        number
-        for number, row in enumerate(_CASE_SOUNDS)
-        if any(word in text or spelled in heard for word, spelled in row)
-    )
+    heard = spelled(text)
+    return frozenset(row for row, word, sound in _CASE_SOUNDS if word in text or sound in heard)
 
 
-def _spelled(text: str) -> str:
-    return f" {' '.join(sounds(text))} "
-
-
-def _with_sounds(rows: Sequence[Sequence[str]]) -> list[list[tuple[str, str]]]:
-    """The words with their sounds; single syllables sound like too many others, so theirs match nothing."""
-    return [[(word, _spelled(word) if len(word) > 1 else "|") for word in row] for row in rows]
+def _with_sounds(rows: Sequence[Sequence[str]]) -> list[tuple[int, str, str]]:
+    """The words with their row and sound; single syllables sound like too many, so theirs match nothing."""
+    return [
+        (number, word, spelled(word) if len(word) > 1 else "|")
+        for number, row in enumerate(rows)
+        for word in row
+    ]
 
 
 _RIVAL_SOUNDS = _with_sounds(_RIVALS)

@@ -131,6 +131,12 @@ def sounds(text: str) -> tuple[str, ...]:
     return tuple(fold(s) for s in lazy_pinyin(text, errors=_ONE_BY_ONE))
 
 
+@lru_cache(maxsize=8192)
+def spelled(text: str) -> str:
+    """The sounds of `text` as one string, in which those of a phrase are found with `in`: " yi bao ka "."""
+    return f" {' '.join(sounds(text))} "
+
+
 def strip_fillers(text: str) -> str:
     """Cleaned `text` without polite and hesitating words at its ends; never empty unless `text` is."""
     text = clean(text)
@@ -157,7 +163,7 @@ def find_sounds(needle: Sequence[str], haystack: Sequence[str], start: int = 0) 
 
 def says(text: str, phrase: str) -> bool:
     """Whether `phrase` is in `text`, by its characters or, from three syllables on, by its sound."""
-    return phrase in text or (len(phrase) >= 3 and find_sounds(sounds(phrase), sounds(text)) >= 0)
+    return phrase in text or (len(phrase) >= 3 and spelled(phrase) in spelled(text))
 
 
 def digits_in(text: str, *, by_sound: bool) -> str:
