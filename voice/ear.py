@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -130,18 +131,28 @@ class Ear:
         kept_s = settings.preroll_s + settings.start_speech_s
         self._preroll: deque[bytes] = deque(maxlen=round(kept_s / FRAME_S))
         self._utterance: _Utterance | None = None
+        self._begun: asyncio.Queue[_Utterance] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
         self.open_utterances = 0  # heard or still being heard, and not told yet
         self.heard_s = 0.0  # on the clock of the caller's audio
         self.deaf = False  # while the caller is with a seat, or hears music: audio is not for us
 
     async def listen(self) -> None:
         """Run until the leg is gone."""
-        async with anyio.create_task_group() as transcriptions:
-            transcriptions.start_soon(self._collect_keys)
-            await self._leg.listen(lambda frame: self._take(frame, transcriptions))
-            transcriptions.cancel_scope.cancel()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._collect_keys)
+            tasks.start_soon(self._transcribe_all)
+            await self._leg.listen(self._take)
+            tasks.cancel_scope.cancel()
 
-    def _take(self, frame: bytes, transcriptions: anyio.abc.TaskGroup) -> None:
+    async def _transcribe_all(self) -> None:
+        """Each utterance from its begin, beside the others."""
+        async with anyio.create_task_group() as transcriptions:
+            while True:
+                transcriptions.start_soon(self._transcribe, await self._begun.get())
+
+    def _take(self, frame: bytes) -> None:
+        """One frame; called by the leg, outside of any task."""
         self.heard_s += FRAME_S
         if self.deaf:
             self._end_utterance()
@@ -159,7 +170,7 @@ class Ear:
             began_s = max(0.0, self.heard_s - self._settings.start_speech_s)
             self._utterance = _Utterance(list(self._preroll), began_s)
             self.open_utterances += 1
-            transcriptions.start_soon(self._transcribe, self._utterance)
+            self._begun.put_nowait(self._utterance)
             self._emit(SpeechBegan())
         elif turn is Turn.BARGE_IN and self._utterance is not None:
             self._utterance.interrupted_agent = True
@@ -173,7 +184,7 @@ class Ear:
         if self._utterance is not None:
             self._utterance.endpoint_s = self._taker.silence_s
             self._utterance.ended_s = self.heard_s - self._taker.silence_s
-            self._utterance.decided_at = anyio.current_time()
+            self._utterance.decided_at = self._loop.time()
             self._utterance.end()
             self._utterance = None
             self._preroll.clear()  # that was told: what is said next begins after it
@@ -206,7 +217,7 @@ class Ear:
             utterance.ended_s,
             utterance.interrupted_agent,
             endpoint_ms=utterance.endpoint_s * 1000,
-            asr_ms=(anyio.current_time() - utterance.decided_at) * 1000,
+            asr_ms=(self._loop.time() - utterance.decided_at) * 1000,
         )
 
     async def _collect_keys(self) -> None:

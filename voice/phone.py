@@ -91,7 +91,7 @@ class Leg(Protocol):
         ...
 
     async def listen(self, hear: Callable[[bytes], None]) -> None:
-        """Give every frame received from now on to `hear` until the leg is gone. Raises what `hear` raises."""
+        """Give every frame received from now on to `hear` until the leg is gone. Raises what it raises."""
         ...
 
     def dtmf(self) -> AsyncIterator[str]:
