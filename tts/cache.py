@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -17,9 +19,12 @@ import soxr
 
 from tts import Voice, pcm
 from tts.clauses import split_clauses
+from tts.making import Making
 from tts.spoken import spoken
+from tts.streams import closing
 
 TELEPHONE_HZ = 8000
+PIECE_S = 0.5  # of what is there already: each piece costs its way through the call once
 _CHECK_BYTES = 16
 _log = logging.getLogger(__name__)
 
@@ -28,8 +33,9 @@ class CachedVoice:
     """Resamples a voice to `sample_rate` and keeps whole utterances, so that fixed phrases cost nothing.
 
     The `memory_items` used last are kept in memory. On disk goes only what warm() was given: replies hold
-    callers' names, numbers and addresses, which must not be left in files. Speech that failed or was
-    abandoned half-way is not kept.
+    callers' names, numbers and addresses, which must not be left in files. What is asked for by several at
+    once is made once, and what is abandoned half-way is finished and kept, unless that takes longer than
+    `finish_s`; what failed is not.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class CachedVoice:
         memory_items: int = 256,
         disk_bytes: int = 200_000_000,
         sample_rate: int = TELEPHONE_HZ,
+        finish_s: float = 10.0,
     ) -> None:
         self.name = voice.name
         self.sample_rate = sample_rate
@@ -47,6 +54,8 @@ class CachedVoice:
         self._files = _Files(folder, disk_bytes) if folder is not None else None
         self._memory: OrderedDict[str, bytes] = OrderedDict()
         self._memory_items = memory_items
+        self._finish_s = finish_s
+        self._making: dict[str, Making] = {}
 
     async def speak(self, text: str, *, rate: float = 1.0) -> AsyncGenerator[bytes, None]:
         """Yield mono s16le at `sample_rate`, from the cache or as it is made. Raises TtsError."""
@@ -63,38 +72,58 @@ class CachedVoice:
                         pass
 
     async def aclose(self) -> None:
-        """Free the engine; files stay."""
+        """Stop what is being made and free the engine; files stay."""
+        tasks = [making.task for making in self._making.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)  # a Making keeps its errors to itself
         await self._voice.aclose()
 
     async def _speak(self, text: str, rate: float, *, lasting: bool) -> AsyncGenerator[bytes, None]:
         key = self._key(text, rate)
         known = self._memory.get(key)
-        if known is None and self._files is not None:
+        if known is None and self._files is not None and self._files.holds(key):
             known = await anyio.to_thread.run_sync(self._files.read, key)
-            lasting = known is None and (lasting or self._files.holds(key))  # what is corrupt is made anew
+            lasting = known is None  # what is corrupt is made anew
         if known is not None:
             self._remember(key, known)
             if lasting and self._files is not None:
                 await anyio.to_thread.run_sync(self._files.write, key, known)
-            for chunk in pcm.pieces(known, self.sample_rate):
+            for chunk in pcm.pieces(known, self.sample_rate, PIECE_S):
                 yield chunk
             return
-        made: list[bytes] = []
-        async with aclosing(self._resampled(text, rate)) as audio:
+        making = self._made(key, text, rate)
+        making.lasting |= lasting
+        async with aclosing(making.listen()) as audio:
             async for chunk in audio:
-                made.append(chunk)
-                yield chunk
-        whole = b"".join(made)
+                for piece in pcm.pieces(chunk, self.sample_rate, PIECE_S):
+                    yield piece
+
+    def _made(self, key: str, text: str, rate: float) -> Making:
+        making = self._making.get(key)
+        if making is None or making.over:
+            made = making = Making(
+                self._resampled(text, rate), partial(self._keep, key), finish_s=self._finish_s
+            )
+            self._making[key] = made
+            made.task.add_done_callback(lambda _: self._forget(key, made))
+        return making
+
+    async def _keep(self, key: str, whole: bytes) -> None:
         self._remember(key, whole)
-        if lasting and self._files is not None:
+        if self._making[key].lasting and self._files is not None:
             await anyio.to_thread.run_sync(self._files.write, key, whole)
+
+    def _forget(self, key: str, made: Making) -> None:
+        if self._making.get(key) is made:
+            del self._making[key]
 
     async def _resampled(self, text: str, rate: float) -> AsyncGenerator[bytes, None]:
         stream = soxr.ResampleStream(
             self._voice.sample_rate, self.sample_rate, 1, dtype="int16", quality="HQ"
         )
         same = self._voice.sample_rate == self.sample_rate
-        async with _closing(self._voice.speak(text, rate=rate)) as audio:
+        async with closing(self._voice.speak(text, rate=rate)) as audio:
             async for chunk in audio:
                 out = chunk if same else stream.resample_chunk(np.frombuffer(chunk, np.int16)).tobytes()
                 if out:
@@ -165,16 +194,6 @@ class _Files:
                 return
             path.unlink(missing_ok=True)
             total -= stat.st_size
-
-
-@asynccontextmanager
-async def _closing(audio: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
-    """End an engine's work when its listener has gone; contextlib.aclosing, for plain iterators too."""
-    try:
-        yield audio
-    finally:
-        if isinstance(audio, AsyncGenerator):
-            await audio.aclose()
 
 
 def _check(audio: bytes) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import cn2an
 
@@ -62,6 +63,7 @@ _START = r"(?<![\d.A-Za-z])"
 _END = r"(?![\d])(?!\.\d)"
 
 
+@lru_cache(maxsize=4096)  # a chain, its caches and its engines each ask for the same clause
 def spoken(text: str) -> str:
     """Say `text`: "3.5%" → "百分之三点五", "12345" → "幺二三四五"; commas in long numbers are pauses."""
     text = text.translate(_FULL_WIDTH)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
+import anyio
 import numpy as np
 import pytest
 
@@ -26,7 +27,7 @@ class Tone:
         self.asked: list[tuple[str, float]] = []
         self.closed = 0
 
-    async def speak(self, text: str, *, rate: float = 1.0) -> AsyncIterator[bytes]:
+    async def speak(self, text: str, *, rate: float = 1.0) -> AsyncGenerator[bytes, None]:
         self.asked.append((text, rate))
         size = self.sample_rate // 10
         try:
@@ -129,11 +130,101 @@ async def test_what_failed_half_way_is_not_kept(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
-async def test_what_was_abandoned_is_stopped_and_not_kept() -> None:
-    engine = Tone(8000)
-    voice = CachedVoice(engine)
-    async with aclosing(voice.speak("你好你好")) as audio:
+class Gated(Tone):
+    """Hums its first 0.1 s, and the rest once `opened`."""
+
+    def __init__(self) -> None:
+        super().__init__(8000)
+        self.opened = anyio.Event()
+        self.ended = anyio.Event()
+
+    async def speak(self, text: str, *, rate: float = 1.0) -> AsyncGenerator[bytes, None]:
+        try:
+            async for chunk in super().speak(text, rate=rate):
+                yield chunk
+                await self.opened.wait()
+        finally:
+            self.ended.set()
+
+
+async def abandon(voice: CachedVoice, text: str) -> None:
+    """Listen to the first piece of it, as a caller does who interrupts."""
+    async with aclosing(voice.speak(text)) as audio:
         await anext(audio)
-    assert engine.closed == 1
-    assert len(await heard(voice, "你好你好")) == 2 * 3200
+
+
+async def test_what_was_abandoned_is_finished_and_kept_but_not_in_files(tmp_path: Path) -> None:
+    engine = Gated()
+    voice = CachedVoice(engine, tmp_path)
+    await abandon(voice, "你好你好")
+    assert not engine.ended.is_set()
+    engine.opened.set()
+    assert len(await heard(voice, "你好你好")) == 4 * 1600
+    await abandon(voice, "再见再见")
+    await engine.ended.wait()
+    await voice.aclose()
+    assert [text for text, _ in engine.asked] == ["你好你好", "再见再见"]
+    assert files(tmp_path) == []
+
+
+async def test_a_listener_who_is_cancelled_takes_nothing_from_the_others() -> None:
+    engine = Gated()
+    voice = CachedVoice(engine)
+    whole: list[bytes] = []
+
+    async def listen() -> None:
+        whole.append(await heard(voice, "你好你好"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listen)
+        tasks.start_soon(listen)
+        with anyio.CancelScope() as scope:
+            async with aclosing(voice.speak("你好你好")) as audio:
+                async for _ in audio:
+                    scope.cancel()
+        engine.opened.set()
+    assert [len(audio) for audio in whole] == [4 * 1600, 4 * 1600]
+    assert len(engine.asked) == 1
+
+
+async def test_what_nobody_waits_for_is_given_up_in_time_and_made_anew() -> None:
+    engine = Gated()
+    voice = CachedVoice(engine, finish_s=0.0)
+    await abandon(voice, "你好你好")
+    await engine.ended.wait()
+    engine.opened.set()
+    assert len(await heard(voice, "你好你好")) == 4 * 1600
+    assert len(engine.asked) == 2
+
+
+async def test_closing_ends_all_that_is_being_made() -> None:
+    engine = Gated()
+    voice = CachedVoice(engine)
+    await abandon(voice, "你好你好")
+    async with aclosing(voice.speak("再见再见")) as audio:
+        await anext(audio)
+        await voice.aclose()
+        assert engine.closed == 2
+        with pytest.raises(VoiceFailed, match="stopped"):
+            await anext(audio)
+
+
+async def test_what_fails_for_one_fails_for_all_who_listen_and_is_tried_again_by_the_next() -> None:
+    engine = Tone(fails_after=2)
+    voice = CachedVoice(engine)
+    failed: list[VoiceFailed] = []
+
+    async def listen() -> None:
+        try:
+            await heard(voice, "你好你好")
+        except VoiceFailed as error:
+            failed.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listen)
+        tasks.start_soon(listen)
+    assert len(failed) == 2
+    assert len(engine.asked) == 1
+    engine.fails_after = None
+    await heard(voice, "你好你好")
     assert len(engine.asked) == 2
