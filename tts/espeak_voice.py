@@ -168,12 +168,12 @@ class EspeakVoice:
         self.sample_rate = _thread.submit(_prepare, variant).result()
 
     async def speak(self, text: str, *, rate: float = 1.0) -> AsyncGenerator[bytes, None]:
-        """Yield mono s16le at `sample_rate` in chunks of 0.1 s, phrase by phrase. Raises VoiceFailed."""
+        """Yield mono s16le at `sample_rate`, phrase by phrase. Raises VoiceFailed."""
         loop = asyncio.get_running_loop()
         for phrase in await loop.run_in_executor(_thread, lambda: phrases(spoken(text))):
             audio = await loop.run_in_executor(_thread, _render, phrase, self._variant, rate, self._pitch)
-            for chunk in pcm.pieces(audio, self.sample_rate):
-                yield chunk
+            if audio:
+                yield audio
 
     async def aclose(self) -> None:
         """Nothing to free: the library belongs to the process."""
