@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import anyio
 import structlog
 
 from desk.live import LiveFeed
+from dialog import Summary
 from records import RecordsError
 from records.store import Store
 from records.writer import Writer
@@ -71,7 +72,7 @@ class RecordJournal:
             while self._to_tell.statistics().current_buffer_used:
                 events.append(self._to_tell.receive_nowait())
             self._telling = len(events)
-            await self._writer.durable(about=_NOBODY)
+            await self._writer.durable(about=_NOBODY, urgent=False)
             self._telling = 0
             for event in events:
                 self._live.publish(_as_json(event))
@@ -102,8 +103,9 @@ class RecordJournal:
         elif isinstance(event, CallAnswered):
             submit(store.save_call, call_id, answered_at=event.at)
         elif isinstance(event, Turn):
-            fields = asdict(event)
-            submit(store.save_turn, fields.pop("call_id"), fields.pop("index"), **fields)
+            values = _values(event)
+            del values["call_id"]
+            submit(store.save_turn, call_id, **values)
         elif isinstance(event, Happened):
             submit(store.add_event, call_id, event.at_s, event.kind, dict(event.detail))
         elif isinstance(event, TransferUpdated):
@@ -113,8 +115,9 @@ class RecordJournal:
         elif isinstance(event, TicketFiled):
             submit(store.save_call, call_id, ticket_id=event.ticket_id)
         elif isinstance(event, LineQuality):
-            quality = asdict(event)
-            submit(store.add_line, quality.pop("call_id"), quality)
+            quality = _values(event)
+            del quality["call_id"]
+            submit(store.add_line, call_id, quality)
         elif isinstance(event, CallEnded):
             submit(
                 store.save_call,
@@ -136,9 +139,20 @@ _KINDS: dict[type, str] = {
 }
 
 
+_FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (*_KINDS, Happened)}
+
+
+def _values(event: CallEvent) -> dict[str, Any]:
+    """As dataclasses.asdict, without its deep copies, which would take longer than all else done here."""
+    return {name: getattr(event, name) for name in _FIELDS[type(event)]}
+
+
 def _as_json(event: CallEvent) -> dict[str, Any]:
-    fields = {
-        key: value.isoformat() if isinstance(value, datetime) else value
-        for key, value in asdict(event).items()
-    }
-    return fields if isinstance(event, Happened) else {"kind": _KINDS[type(event)], **fields}
+    values = {name: _plain(value) for name, value in _values(event).items()}
+    return values if isinstance(event, Happened) else {"kind": _KINDS[type(event)], **values}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return asdict(value) if isinstance(value, Summary) else value

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select, update
 
 from records import to_iso
-from records.engine import upsert
+from records.engine import is_all_or_none, upsert
 from records.schema import call_events, calls, seats, transfers, turns
 
 PAGE_SIZE = 50
 CALL_FIELDS = frozenset(c.name for c in calls.c) - {"id", "line"}
 TURN_FIELDS = frozenset(c.name for c in turns.c) - {"call_id", "index"}
+_INSERT_EVENT = call_events.insert()
 
 
 class ClosedCall(NamedTuple):
@@ -33,15 +34,17 @@ def check_fields(given: Mapping[str, Any], known: frozenset[str], what: str) -> 
 def save_call(connection: Connection, call_id: str, now: datetime, fields: Mapping[str, Any]) -> None:
     check_fields(fields, CALL_FIELDS, "a call")
     values = {k: to_iso(v) if k.endswith("_at") and v is not None else v for k, v in fields.items()}
-    ensure_call(connection, call_id, now, values.get("started_at"))
-    if values:
-        connection.execute(update(calls).where(calls.c.id == call_id).values(values))
+    at_first = {} if "started_at" in values else {"started_at": to_iso(now)}
+    upsert(connection, calls, {"id": call_id}, values, at_first)
 
 
-def ensure_call(connection: Connection, call_id: str, now: datetime, started_at: str | None = None) -> None:
-    """Have a row for the call, so that nothing said is refused because the call's own row failed."""
-    at_first = {"started_at": started_at or to_iso(now)}
-    connection.execute(upsert(connection, calls, {"id": call_id}, {}, at_first))
+def ensure_call(connection: Connection, call_id: str, now: datetime) -> None:
+    """Have a row for the call, so that nothing said is refused because the call's own row failed.
+
+    The row is nearly always there; where a refused write is done again anyhow, it is not made sure of before.
+    """
+    if not is_all_or_none(connection):
+        upsert(connection, calls, {"id": call_id}, {}, {"started_at": to_iso(now)})
 
 
 def save_turn(
@@ -54,15 +57,14 @@ def save_turn(
     if "stages_ms" in values:
         values["stages_ms"] = dict(values["stages_ms"])
     ensure_call(connection, call_id, now)
-    connection.execute(upsert(connection, turns, {"call_id": call_id, "index": index}, values))
+    upsert(connection, turns, {"call_id": call_id, "index": index}, values)
 
 
 def add_event(
     connection: Connection, call_id: str, at_s: float, kind: str, detail: Mapping[str, Any], now: datetime
 ) -> None:
     ensure_call(connection, call_id, now)
-    row = {"call_id": call_id, "at_s": at_s, "kind": kind, "detail": dict(detail)}
-    connection.execute(call_events.insert().values(row))
+    _insert_event(connection, call_id, at_s, kind, detail)
 
 
 def add_line(connection: Connection, call_id: str, quality: Mapping[str, Any], now: datetime) -> None:
@@ -71,9 +73,16 @@ def add_line(connection: Connection, call_id: str, quality: Mapping[str, Any], n
     connection.execute(update(calls).where(calls.c.id == call_id).values(line=[*lines, dict(quality)]))
 
 
+def _insert_event(
+    connection: Connection, call_id: str, at_s: float, kind: str, detail: Mapping[str, Any]
+) -> None:
+    row = {"call_id": call_id, "at_s": at_s, "kind": kind, "detail": dict(detail)}
+    connection.execute(_INSERT_EVENT, row)
+
+
 def save_transfer(connection: Connection, call_id: str, now: datetime, values: Mapping[str, Any]) -> None:
     ensure_call(connection, call_id, now)
-    connection.execute(upsert(connection, transfers, {"call_id": call_id}, values))
+    upsert(connection, transfers, {"call_id": call_id}, values)
 
 
 def list_calls(
@@ -180,8 +189,7 @@ def close_unfinished(connection: Connection, node: str) -> list[ClosedCall]:
                 outcome=call["outcome"] or ("ticket" if call["ticket_id"] else "failed"),
             )
         )
-        row = {"call_id": call_id, "at_s": last_s, "kind": "process_died", "detail": {}}
-        connection.execute(call_events.insert().values(row))
+        _insert_event(connection, call_id, last_s, "process_died", {})
         # The seat's line went down with the process, as at any end of a call.
         connection.execute(
             update(seats).where(seats.c.call_id == call_id).values(status="free", call_id=None)

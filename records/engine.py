@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +46,22 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, all_or_none: bool = False) -> Iterator[Connection]:
         """A transaction, committed at the end; inside another one of this thread, a part that can fail alone.
 
+        With `all_or_none` the parts cannot: no savepoints, and `is_all_or_none()` of the connection.
         Raises RecordsError.
         """
         outer: Connection | None = getattr(self._local, "connection", None)
         if outer is not None:
-            with self._translated(), outer.begin_nested():
+            if is_all_or_none(outer):
                 yield outer
+            else:
+                with self._translated(), outer.begin_nested():
+                    yield outer
             return
         with self._write_lock, self._translated(), self._engine.connect() as connection:
-            connection = connection.execution_options(hotline_write=True)
+            connection = connection.execution_options(hotline_write=True, hotline_all_or_none=all_or_none)
             self._local.connection = connection
             try:
                 with connection.begin():
@@ -82,19 +87,31 @@ class Database:
             ) from error
 
 
+def is_all_or_none(connection: Connection) -> bool:
+    """Whether a failure undoes the whole transaction, which is then done again with savepoints."""
+    return bool(connection.get_execution_options().get("hotline_all_or_none", False))
+
+
 def upsert(
     connection: Connection,
     table: Table,
     key: Mapping[str, Any],
     values: Mapping[str, Any],
     insert_only: Mapping[str, Any] | None = None,
-) -> Executable:
-    """An INSERT of all that is given; where the key exists already, an UPDATE of `values` or nothing."""
-    row = {**key, **values, **(insert_only or {})}
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(table).values(row)
+) -> None:
+    """INSERT all that is given; where the key exists already, UPDATE `values` or do nothing."""
+    statement = upsert_statement(connection.dialect.name, table, tuple(key), tuple(values))
+    connection.execute(statement, {**key, **values, **(insert_only or {})})
+
+
+@cache
+def upsert_statement(dialect: str, table: Table, key: tuple[str, ...], values: tuple[str, ...]) -> Executable:
+    """The statement for these columns, made once: making and compiling it takes longer than running it."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(table)
     if values:
-        return statement.on_conflict_do_update(index_elements=list(key), set_=dict(values))
+        changes = {name: statement.excluded[name] for name in values}
+        return statement.on_conflict_do_update(index_elements=list(key), set_=changes)
     return statement.on_conflict_do_nothing(index_elements=list(key))
 
 

@@ -27,7 +27,7 @@ def save_seat(
     """Add a seat with `status`, or change an existing one, which keeps its own."""
     check_status(status)
     at_first = {"status": status, "since": to_iso(now)}
-    connection.execute(upsert(connection, seats, {"id": seat_id}, {"name": name, "uri": uri}, at_first))
+    upsert(connection, seats, {"id": seat_id}, {"name": name, "uri": uri}, at_first)
     connection.execute(delete(seat_skills).where(seat_skills.c.seat_id == seat_id))
     rows = [{"seat_id": seat_id, "skill": skill} for skill in sorted(set(skills))]
     if rows:

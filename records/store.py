@@ -38,9 +38,13 @@ class Store:
         self._db.close()
 
     @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Commit all writes of this thread within the block at once; each of them can still fail alone."""
-        with self._db.write():
+    def batch(self, *, all_or_none: bool = False) -> Iterator[None]:
+        """Commit all writes of this thread within the block at once; each of them can still fail alone.
+
+        With `all_or_none`, which is several times cheaper, none can: whatever is raised must leave the block.
+        A turn or event of a call that was never saved, which else makes the call's row, is then refused too.
+        """
+        with self._db.write(all_or_none=all_or_none):
             yield
 
     # Calls

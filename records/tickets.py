@@ -46,7 +46,7 @@ def file_ticket(connection: Connection, key: str, now: datetime, fields: Mapping
 def _next_number(connection: Connection, now: datetime) -> str:
     """YYMMDD and a five-digit running number: digits only, to be read out and keyed in."""
     day = now.strftime("%y%m%d")
-    connection.execute(upsert(connection, ticket_days, {"day": day}, {}, {"last": 0}))
+    upsert(connection, ticket_days, {"day": day}, {}, {"last": 0})
     last = connection.execute(
         update(ticket_days)
         .where(ticket_days.c.day == day)

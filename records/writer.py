@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 RETRY_AFTER_S = (0.05, 0.2, 0.8)
 BATCH_SIZE = 500  # writes committed at once
+GATHER_S = 0.1  # for which writes wait for others while nobody waits for them
 KEPT = 10_000  # writes kept for later while the database cannot be written, and failures remembered
 
 _log = structlog.get_logger(__name__)
@@ -28,24 +29,39 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Job:
-    """One write: `about` is its id for the log, `waiter` gets the result if somebody waits for it."""
+    """One write: `args` begins with the id it is about; `waiter` gets the result if somebody waits for it."""
 
-    about: str
-    name: str
-    call: Callable[[], Any]
+    call: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
     waiter: Future[Any] | None = None
     result: Any = None
     error: Exception | None = None
+
+    @property
+    def about(self) -> str:
+        return self.args[0] if self.args and isinstance(self.args[0], str) else ""
+
+    @property
+    def name(self) -> str:
+        return getattr(self.call, "__name__", type(self.call).__name__)
+
+    @property
+    def urgent(self) -> bool:
+        return self.waiter is not None
 
 
 @dataclass(slots=True)
 class _Barrier:
     about: str | None
     waiter: Future[None]
+    urgent: bool
 
 
 class Writer:
-    """A queue of store writes, done in order by one thread, several in one transaction when several wait.
+    """A queue of store writes, done in order by one thread, in one transaction with others that come soon.
+
+    What somebody waits for is written at once, with all that came before it; else within GATHER_S.
 
     A write that fails because the database cannot be written at present (full disk, lock) is retried, then
     kept and tried again with the next one; any other failure drops that write alone. Both are logged by id
@@ -57,13 +73,14 @@ class Writer:
         self._queue: queue.SimpleQueue[_Job | _Barrier | None] = queue.SimpleQueue()
         self._kept: list[_Job] = []
         self._failed: deque[tuple[str, Exception]] = deque(maxlen=KEPT)  # about, error; writer thread only
+        self._hurry = threading.Event()  # somebody waits for what is in the queue
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="records-writer", daemon=True)
         self._thread.start()
 
     def submit(self, fn: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Queue a call of a Store method, whose first argument is the id it is about; never waits."""
-        self._put(_Job(_about(args), _name(fn), lambda: fn(*args, **kwargs)))
+        self._put(_Job(fn, args, kwargs))
 
     async def run(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do a Store method after all that was submitted so far and return its result once it is committed.
@@ -71,23 +88,24 @@ class Writer:
         Raises what the method raises; RecordsError when it could not be committed.
         """
         waiter: Future[T] = Future()
-        self._put(_Job(_about(args), _name(fn), lambda: fn(*args, **kwargs), waiter))
+        self._put(_Job(fn, args, kwargs, waiter))
         return await asyncio.wrap_future(waiter)
 
-    async def durable(self, about: str | None = None) -> None:
-        """Wait until everything submitted so far is committed.
+    async def durable(self, about: str | None = None, *, urgent: bool = True) -> None:
+        """Wait until everything submitted so far is committed; when not `urgent`, it may gather others first.
 
         Raises RecordsError when a write has failed since it was last asked; with `about`, only a write about
         that id counts, and only such a one is then forgotten.
         """
         waiter: Future[None] = Future()
-        self._put(_Barrier(about, waiter))
+        self._put(_Barrier(about, waiter, urgent))
         await asyncio.wrap_future(waiter)
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Write what is queued and end the thread. Raises RecordsError when writes are left undone."""
         self._closing.set()
         self._queue.put(None)
+        self._hurry.set()
         self._thread.join(timeout_s)
         if self._thread.is_alive() or self._kept:
             raise RecordsError("the database could not be written at the end; the latest records are lost")
@@ -100,13 +118,19 @@ class Writer:
                 item.waiter.set_exception(error)
             return
         self._queue.put(item)
+        if item.urgent:
+            self._hurry.set()
 
     def _run(self) -> None:
         open_ = True
         while open_:
             batch = [self._queue.get()]
+            self._hurry.wait(GATHER_S)
+            self._hurry.clear()  # before the queue is emptied, so that nothing urgent is left in it unnoticed
             while len(batch) < BATCH_SIZE and not self._queue.empty():
                 batch.append(self._queue.get())
+            if len(batch) == BATCH_SIZE:
+                self._hurry.set()  # for what did not fit
             open_ = None not in batch
             self._write(self._kept + [item for item in batch if isinstance(item, _Job)])
             for item in batch:
@@ -115,7 +139,7 @@ class Writer:
 
     def _write(self, jobs: list[_Job]) -> None:
         self._kept = []
-        if not jobs:
+        if not jobs or self._written_at_once(jobs):
             return
         for delay_s in (*RETRY_AFTER_S, None):
             try:
@@ -134,6 +158,18 @@ class Writer:
                 _log.error("records.write_failed", about=job.about, write=job.name, reason=str(job.error))
                 self._failed.append((job.about, job.error))
             _settle(job)
+
+    def _written_at_once(self, jobs: list[_Job]) -> bool:
+        """Try the cheap way, which hardly ever fails; if anything does, nothing has been written."""
+        try:
+            with self._store.batch(all_or_none=True):
+                for job in jobs:
+                    job.result = job.call(*job.args, **job.kwargs)
+        except Exception:  # whatever it is comes again, and is told, when each write is done by itself
+            return False
+        for job in jobs:
+            _settle(job)
+        return True
 
     def _put_off(self, jobs: list[_Job], error: RecordsError) -> None:
         for job in jobs:
@@ -165,7 +201,7 @@ class Writer:
 def _do(job: _Job) -> None:
     job.error = None
     try:
-        job.result = job.call()
+        job.result = job.call(*job.args, **job.kwargs)
     except RecordsError as error:
         if error.retryable:
             raise
@@ -181,11 +217,3 @@ def _settle(job: _Job) -> None:
         job.waiter.set_exception(job.error)
     else:
         job.waiter.set_result(job.result)
-
-
-def _about(args: tuple[Any, ...]) -> str:
-    return args[0] if args and isinstance(args[0], str) else ""
-
-
-def _name(fn: Callable[..., object]) -> str:
-    return getattr(fn, "__name__", type(fn).__name__)

@@ -13,7 +13,7 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.dialects import postgresql
 
 from records import CHINA, Conflict, RecordsError
-from records.engine import upsert
+from records.engine import upsert_statement
 from records.migrations import LATEST, migrate
 from records.schema import metadata
 from records.seats import claim_statement
@@ -53,6 +53,23 @@ def test_a_batch_is_committed_at_once_and_one_bad_write_fails_alone(store: Store
         assert outside.execute("SELECT count(*) FROM calls").fetchone() == (0,)
     assert outside.execute("SELECT id FROM calls ORDER BY id").fetchall() == [("c1",), ("c2",)]
     outside.close()
+
+
+def test_a_batch_of_all_or_none_leaves_nothing_of_what_came_before_a_bad_write(store: Store) -> None:
+    with pytest.raises(Conflict), store.batch(all_or_none=True):
+        store.save_call("c1", caller="1")
+        store.save_turn("c1", 0, who="caller", text="x")
+        store.save_turn("c1", 1, who=None, text="y")
+    assert store.call("c1") is None
+    with store.batch(all_or_none=True):
+        store.save_call("c1", caller="1")
+        store.save_turn("c1", 0, who="caller", text="x")
+        store.save_turn("c1", 0, text="x y", ended_s=2.0)
+    call = store.call("c1")
+    assert call
+    assert [(turn["who"], turn["text"], turn["ended_s"]) for turn in call["turns"]] == [
+        ("caller", "x y", 2.0)
+    ]
 
 
 def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
@@ -162,16 +179,10 @@ def test_a_bad_database_is_one_clear_line(tmp_path: Path, url: str, message: str
 
 def test_the_special_statements_are_also_good_postgresql() -> None:
     dialect = postgresql.dialect()
-
-    class Connection:
-        pass
-
-    connection = Connection()
-    connection.dialect = dialect  # type: ignore[attr-defined]
     calls = metadata.tables["calls"]
-    statement = upsert(connection, calls, {"id": "c"}, {"caller": "1"})  # type: ignore[arg-type]
-    text = str(statement.compile(dialect=dialect))  # type: ignore[attr-defined]
-    assert "ON CONFLICT (id) DO UPDATE SET caller" in text
+    statement = upsert_statement("postgresql", calls, ("id",), ("caller",))
+    text = str(statement.compile(dialect=dialect, column_keys=["id", "caller"]))  # type: ignore[attr-defined]
+    assert "ON CONFLICT (id) DO UPDATE SET caller = excluded.caller" in text
     claim = str(claim_statement("x", "c", NOON, ["s1"]).compile(dialect=dialect))
     assert "FOR UPDATE SKIP LOCKED" in claim
     assert "RETURNING seats.id" in claim

@@ -69,9 +69,9 @@ async def test_writes_that_wait_are_committed_together(store: Store, path: Path)
     begun: list[object] = []
     batch = store.batch
 
-    def counting() -> Any:
+    def counting(*, all_or_none: bool = False) -> Any:
         begun.append(None)
-        return batch()
+        return batch(all_or_none=all_or_none)
 
     store.batch = counting  # type: ignore[method-assign]
     records.submit(gate.hold, "")
@@ -82,6 +82,37 @@ async def test_writes_that_wait_are_committed_together(store: Store, path: Path)
     await records.durable()
     assert len(committed(path)) == 100
     assert len(begun) == 2
+    records.close()
+
+
+@pytest.mark.anyio
+async def test_more_than_a_batch_is_written_whether_urgent_or_not(
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "BATCH_SIZE", 3)
+    records = Writer(store)
+    for n in range(10):
+        records.submit(store.save_call, f"c{n}")
+    await records.durable(urgent=False)
+    assert len(committed(path)) == 10
+    for n in range(10, 20):
+        records.submit(store.save_call, f"c{n}")
+    await records.durable()
+    assert len(committed(path)) == 20
+    records.close()
+
+
+@pytest.mark.anyio
+async def test_what_was_said_is_kept_even_if_its_call_was_never_saved(store: Store) -> None:
+    records = Writer(store)
+    records.submit(store.save_turn, "c1", 0, who="caller", text="你好")
+    records.submit(store.add_event, "c2", 1.0, "barge_in", {})
+    records.submit(store.add_line, "c3", {"leg": "caller"})
+    await records.durable()
+    kept = [store.call(call_id) or {} for call_id in ("c1", "c2", "c3")]
+    assert [turn["text"] for turn in kept[0]["turns"]] == ["你好"]
+    assert [event["kind"] for event in kept[1]["events"]] == ["barge_in"]
+    assert kept[2]["line"] == [{"leg": "caller"}]
     records.close()
 
 
