@@ -96,6 +96,8 @@ port = {_free(host, 5060) if keep else 0}
 allow = [{LOCAL_NETWORKS if keep else '"127.0.0.0/8"'}]
 [desk]
 port = {_free("127.0.0.1", 8012) if keep else 0}
+[limits]
+loop_late_s = 10.0
 [seats]
 seats = [{{id = "demo", name = "演示坐席", uri = "{seat_uri}", skills = []}}]
 """

@@ -99,13 +99,7 @@ def done(agent: Agent) -> Results:
         return {number: result for results in pool.map(run, rows) for number, result in results.items()}
 
 
-NAMES_THE_KEY_ONLY = pytest.mark.xfail(
-    strict=True, reason="pjsua2 takes INFO of the type application/dtmf-relay only: 500 for application/dtmf"
-)
-SCENARIOS = [pytest.param(name, marks=NAMES_THE_KEY_ONLY if name == "info_dtmf" else ()) for name in NUMBERS]
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", list(NUMBERS))
 def test_every_message_comes_as_the_scenario_says(done: Results, scenario: str) -> None:
     result = done[NUMBERS[scenario]]
     assert result.code == 0, result.why
@@ -141,7 +135,6 @@ def test_a_dead_line_ends_in_a_clean_record(agent: Agent, done: Results) -> None
     assert call["ended_at"]
 
 
-@NAMES_THE_KEY_ONLY
 def test_key_0_in_info_asks_for_a_person(agent: Agent, done: Results) -> None:
     call = agent.record(NUMBERS["info_dtmf"])
     assert "dtmf" in kinds(call)

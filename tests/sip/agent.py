@@ -279,6 +279,10 @@ def settings(cache: Path, **sections: Mapping[str, Any]) -> dict[str, dict[str, 
     base: dict[str, dict[str, Any]] = {
         "sip": {"host": "127.0.0.1", "port": 0, "rtp_ports": "16384-18383"},
         "desk": {"port": 0},
+        "limits": {
+            "loop_late_s": 10.0,
+            "asr_late_s": 30.0,
+        },  # a machine full of tests is late, not overloaded
         "tts": {"engine": "espeak", "cache_dir": str(cache)},
         "dialog": {"knowledge": "knowledge.csv"},
     }

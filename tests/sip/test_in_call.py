@@ -27,7 +27,6 @@ def test_key_0_asks_for_a_person_also_without_the_marker_bit(agent: Agent, marke
     assert call["transfer"]["reason"] == "caller_asked"
 
 
-@pytest.mark.xfail(strict=True, reason="the library calls whoever REFER names: 202, and a crash when it ends")
 def test_whom_we_call_is_not_for_a_caller_to_say(tmp_path: Path, voice_cache: Path) -> None:
     with running_agent(tmp_path, voice_cache) as agent, loopback_socket() as victim:
         with PlainCaller(agent.address, "13200000002") as caller:

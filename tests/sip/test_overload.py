@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
+from dialog import phrases
 from tests.sip.agent import ANSWER, QUESTION, Agent, eventually, running_agent, stored_call, words
 from tests.sip.plain import SipClient, SipMessage, sdp
 
@@ -55,3 +58,42 @@ def test_a_call_too_many_is_refused_and_sigterm_lets_the_running_one_end(
     assert (newest["end_reason"], newest["outcome"]) == ("caller_hangup", "answered")
     assert words(newest, "agent")[-1].startswith(ANSWER)
     assert "Traceback" not in agent.errors()
+
+
+def test_a_drain_that_is_cut_off_ends_the_call_in_words(tmp_path: Path, voice_cache: Path) -> None:
+    with running_agent(tmp_path, voice_cache, limits={"drain_s": 0.5}) as agent:
+        caller = agent.ring("--stay", "60")
+        eventually(lambda: (agent.call_of(caller.number) or {}).get("answered_at"))
+        agent.terminate()
+        assert caller.report()["end_reason"] == "agent_hangup"
+        assert agent.process.wait(timeout=15) == 0
+        call = stored_call(agent, caller.number)
+    assert call["end_reason"] == "shutdown"
+    assert words(call, "agent")[-1] == phrases.SHUTDOWN_GOODBYE
+    assert call["turns"][-1]["heard_text"] == phrases.SHUTDOWN_GOODBYE
+    assert [event["detail"]["stage"] for event in call["events"]] == ["shutdown"]
+
+
+def test_a_second_sigterm_ends_all_at_once(tmp_path: Path, voice_cache: Path) -> None:
+    with running_agent(tmp_path, voice_cache) as agent:
+        caller = agent.ring("--stay", "60")
+        eventually(lambda: (agent.call_of(caller.number) or {}).get("answered_at"))
+        agent.terminate()
+        eventually(lambda: "draining" in agent.errors())
+        agent.terminate()
+        assert agent.process.wait(timeout=8) == 0
+        assert caller.report()["end_reason"] == "agent_hangup"
+        assert stored_call(agent, caller.number)["ended_at"]
+
+
+def test_calls_are_refused_while_the_event_loop_is_behind(tmp_path: Path, voice_cache: Path) -> None:
+    with running_agent(tmp_path, voice_cache, limits={"loop_late_s": 0.25}) as agent:
+        eventually(lambda: agent.api.get("/readyz").status_code == 200)
+        agent.process.send_signal(signal.SIGSTOP)  # as on a machine that has no time for it
+        with SipClient(agent.address) as client:
+            client.request("INVITE", body=sdp(9))
+            time.sleep(1.0)
+            agent.process.send_signal(signal.SIGCONT)
+            assert client.response().status == 503
+        eventually(lambda: agent.api.get("/readyz").status_code == 200)
+        assert 'hotline_calls_refused_total{cause="event_loop"} 1' in agent.api.get("/metrics").text

@@ -149,14 +149,8 @@ class Line:
         self.send(("\r\n".join(lines) + "\r\n\r\n").encode())
 
 
-CALL_ID_CUT = pytest.mark.xfail(
-    strict=True, reason="a Call-ID longer than the 127 characters that pjsua2 tells of is taken for no call"
-)
-NAMES = [pytest.param(name, marks=CALL_ID_CUT if name == "longreq" else ()) for name in EXPECTED]
-
-
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_a_torture_message(agent: Agent, name: str, transport: str) -> None:
     with contextlib.closing(Line(agent, transport)) as line:
         raw = line.message(name, agent)

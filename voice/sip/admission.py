@@ -57,17 +57,23 @@ class Admitted:
 
 
 class Admission:
-    """Judges requests; `why_not()` says why no call can be taken now, `on_refused` hears of each refusal."""
+    """Judges requests; `why_not()` says why no call can be taken now, `on_refused` hears of each refusal.
+
+    `on_key(Call-ID, key)` hears of keys by INFO of type application/dtmf, which the library does not know.
+    """
 
     def __init__(
         self,
         config: SipConfig,
         why_not: Callable[[], str | None],
         on_refused: Callable[[str, str, str], None],
+        on_key: Callable[[str, str], None],
     ) -> None:
         self._config = config
         self._why_not = why_not
         self._on_refused = on_refused
+        self._on_key = on_key
+        self._last_key: tuple[str, int] | None = None  # Call-ID and CSeq of the last key by INFO
         self._own_users = {trunk.user for trunk in config.trunks if trunk.registration}
         self._trunks = {trunk.name: trunk for trunk in config.trunks}
         challenger = Challenger(config.realm, secrets.token_bytes(32))
@@ -105,6 +111,11 @@ class Admission:
             if decision.refused and not decision.repeated:
                 self._on_refused(self._caller(request, ""), self._callee(request), cause or "full")
             return decision.code, decision.reason, decision.headers
+        if request.method == "INFO" and (key := _key_of(request)):
+            if self._last_key != (pressed := (request.call_id, request.cseq[0])):  # else sent again
+                self._last_key = pressed
+                self._on_key(request.call_id, key)
+            return 200, "OK", ()
         if request.method == "INVITE" and not request.to_tag:
             self.admitted = self._admit(request, decision.peer.trunk)
         return None
@@ -128,3 +139,10 @@ class Admission:
         if target is None:
             raise Unreachable("the telephone is not registered")
         return target
+
+
+def _key_of(request: Request) -> str:
+    """The key in a body of application/dtmf; "" in anything else."""
+    kind = request.header("content-type").partition(";")[0].strip().lower()
+    key = request.body.strip().upper()
+    return key if kind == "application/dtmf" and len(key) == 1 and key in "0123456789*#ABCD" else ""

@@ -56,7 +56,7 @@ class SipEndpoint:
         self._on_call = on_call
         self._on_refused = on_refused
         self._overloaded = overloaded
-        self.admission = Admission(config, self._why_not, self._refuse)
+        self.admission = Admission(config, self._why_not, self._refuse, self._on_key)
         self._gate = Gate(library.clibrary, self.admission.judge)
         self._accounts = accounts.Accounts(self, config)
         self._ticks = Ticks(self._loop)
@@ -266,13 +266,13 @@ class SipEndpoint:
         except pj.Error:
             self._drop(leg, 0)
             raise
-        self._known(call)
+        self._known(call, call.getInfo().callIdString)
         return leg
 
-    def _known(self, call: library.Call) -> None:
+    def _known(self, call: library.Call, sip_id: str) -> None:
         """From now on requests within this call are let in from wherever they come."""
-        call.sip_id = call.getInfo().callIdString
-        self.admission.begin(call.sip_id)
+        call.sip_id = sip_id
+        self.admission.begin(sip_id)
 
     def _give_up(self, made: list[SipLeg]) -> None:
         for leg in made:
@@ -314,12 +314,12 @@ class SipEndpoint:
     def on_incoming(self, library_call_id: int) -> None:
         call = library.Call(self, self._accounts.of("", ipv6=False), library_call_id)
         admitted = self.admission.admitted
-        if admitted is None or admitted.request.call_id != call.getInfo().callIdString:
+        if admitted is None or not admitted.request.call_id.startswith(call.getInfo().callIdString):
             self._dead.append(call)  # nothing gets here but through the gate
             call.respond(403)
             return
         leg = self._adopt(call, call_id=self._new_call_id(), remote=admitted.caller, local=admitted.callee)
-        self._known(call)
+        self._known(call, admitted.request.call_id)
         if self._on_call is None:
             call.respond(503)
             return
@@ -363,6 +363,11 @@ class SipEndpoint:
     def on_digit(self, call: library.Call, digit: str) -> None:
         if call.leg is not None:
             self._commands.tell(call.leg.on_digit, digit)
+
+    def _on_key(self, sip_id: str, digit: str) -> None:
+        for call in self._calls.values():
+            if call.sip_id == sip_id:
+                self.on_digit(call, digit)
 
     def on_transfer_status(self, call: library.Call, status: int) -> None:
         if call.referral is not None:

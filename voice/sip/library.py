@@ -166,6 +166,12 @@ class Call(pj.Call):  # type: ignore[misc]
         with Guard("dtmf"):
             self._owner.on_digit(self, prm.digit)
 
+    def onCallTransferRequest(self, prm: Any) -> None:
+        prm.statusCode = 603  # the other side does not choose whom we ring
+
+    def onCallReplaceRequest(self, prm: Any) -> None:
+        prm.statusCode = 603  # nor who takes over a call
+
     def onCallTransferStatus(self, prm: Any) -> None:
         with Guard("transfer status"):
             self._owner.on_transfer_status(self, prm.statusCode)

@@ -30,9 +30,9 @@ MAX_REMEMBERED = 10_000  # INVITEs, and sources
 MAX_HEADER = 1024  # characters of what names a dialog
 TOTAL_UNKNOWN_PER_S = 200.0  # answers to all unknown sources together: the senders of a flood can be made up
 OPTIONS_HEADERS = (
-    ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY"),
+    ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY"),
     ("Accept", "application/sdp"),
-    ("Supported", "replaces, 100rel, timer, norefersub"),
+    ("Supported", "100rel, timer"),
 )
 
 _AUDIO = re.compile(r"^m=audio[ \t]+\S+[ \t]+(\S+)", re.MULTILINE)
