@@ -21,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import tantivy
 
@@ -57,8 +58,7 @@ class Entry:
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An entry (its index) and how likely it is the one meant, 0..1."""
 
     entry: int
@@ -66,8 +66,7 @@ class Found:
     either: float  # how likely it is this one or the next best
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
+class _Fit(NamedTuple):
     fit: float
     likest: float  # likeness of the phrasing that is most like the query
 
@@ -163,11 +162,8 @@ class Matcher:
     def _fits(self, text: str, candidates: Sequence[int]) -> list[_Fit]:
         """How well entries fit, about 0..1: by how much of the query they hold, by how like the query their
         phrasings are on average, and by how much of the likest phrasing the query holds."""
-        query, about, heard = (
-            Query(self._phrase(text), self._lexicon),
-            matter(text),
-            set(pairwise(sounds(text))),
-        )
+        phrase, about = self._phrase(text), matter(text)
+        query = Query(phrase, self._lexicon)
         held = query.share_in([self._held[entry] for entry in candidates]).tolist()
         asked, said = query.shares([self._phrases[entry] for entry in candidates])
         # A caller wraps a question in circumstances that no phrasing holds; what is asked must be there.
@@ -181,7 +177,7 @@ class Matcher:
             average = sum(likeness[begin:end]) / max(end - begin, 1)
             place = self._places[entry]
             elsewhere = (
-                (bool(place) and place not in heard)
+                (bool(place) and place not in phrase.pairs)
                 or self._told[entry].lacks(about)
                 or not self._cases[entry] <= about.cases
             )

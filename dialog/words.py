@@ -114,6 +114,7 @@ def _said(number: re.Match[str]) -> str:
     return "百分之" + words if percent else words
 
 
+@lru_cache(maxsize=2048)
 def fold(syllable: str) -> str:
     """A toneless syllable without the differences that accents blur: zh/z, ch/c, sh/s, eng/en, ing/in."""
     for pattern, replacement in _FOLDS:
