@@ -17,7 +17,7 @@ from voice.streams import closing
 from voice.turns import Turn, TurnSettings, TurnTaker
 from voice.vad import WebRtcVad
 
-PIECE_FRAMES = 3  # handed to the recogniser together: each piece costs several turns of the event loop
+PIECE_FRAMES = 5  # go to the recogniser together: it decodes 0.1 s at a time, and a piece costs the loop
 KEYS_PAUSE_S = 2.5  # keyed digits are taken together until this long a pause, or #
 
 

@@ -1,0 +1,149 @@
+"""The parts that calls need: opened with their settings, closed again in the reverse order."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import anyio.to_thread
+import structlog
+
+from asr import AsrError, Recognizer
+from asr.written import Writer as WordWriter
+from desk.live import LiveFeed
+from dialog import Dialog, phrases
+from dialog.intake import Clerk
+from dialog.knowledge import Knowledge
+from dialog.llm import LlmDialog
+from dialog.manager import EmbeddedDialog
+from dialog.places import load_gazetteer, load_taxonomy
+from hotline.check import load_knowledge
+from hotline.errors import UsageError
+from hotline.journal import RecordJournal
+from hotline.metrics import Metrics
+from hotline.ports import RecordTickets
+from hotline.recordings import Recordings, repair_recording
+from hotline.settings import Settings
+from hotline.speech import names_to_hear, open_configured_voice, open_recognizer, open_writer, written
+from records import RecordsError
+from records.store import Store
+from records.writer import Writer
+from tts import TtsError
+from tts.fallback import FallbackVoice
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that calls need, open."""
+
+    store: Store
+    writer: Writer
+    live: LiveFeed
+    metrics: Metrics
+    journal: RecordJournal
+    recordings: Recordings
+    recognizer: Recognizer
+    voice: FallbackVoice
+    tickets: RecordTickets
+    knowledge: Knowledge
+    dialog: Dialog
+
+
+async def open_parts(settings: Settings, stack: contextlib.AsyncExitStack) -> Parts:
+    """Open them in their order; `stack` closes them again. Raises UsageError."""
+    store, writer = await anyio.to_thread.run_sync(_open_records, settings)
+    stack.callback(store.close)
+    stack.callback(writer.close)
+    live, metrics = LiveFeed(), Metrics()
+    journal = RecordJournal(store, writer, live, settings.node.name, observe=metrics.observe)
+    stack.callback(journal.close)
+    words = open_writer(settings.asr)
+    recognizer = written(await _opened(_open_recognizer, settings), words)
+    stack.push_async_callback(recognizer.aclose)
+    voice = await _opened(open_configured_voice, settings.tts)
+    stack.push_async_callback(voice.aclose)
+    await _warm(voice, settings)
+    tickets = RecordTickets(store, writer)
+    passages = await anyio.to_thread.run_sync(load_knowledge, settings.dialog.knowledge)
+    knowledge = await anyio.to_thread.run_sync(lambda: Knowledge(passages, date.today))
+    return Parts(
+        store=store,
+        writer=writer,
+        live=live,
+        metrics=metrics,
+        journal=journal,
+        recordings=Recordings(settings.records, journal),
+        recognizer=recognizer,
+        voice=voice,
+        tickets=tickets,
+        knowledge=knowledge,
+        dialog=_open_dialog(settings, knowledge, tickets, words),
+    )
+
+
+def _open_records(settings: Settings) -> tuple[Store, Writer]:
+    """Open the store, close what a crash left open, show the one-time password on the very first start."""
+    try:
+        settings.records.dir.mkdir(parents=True, exist_ok=True)
+        probe = settings.records.dir / ".writable"
+        probe.touch()
+        probe.unlink()
+        store = Store(settings.records.url)
+        for closed in store.close_unfinished(settings.node.name):
+            log.warning("call_closed_after_crash", call_id=closed.call_id)
+            repair_recording(settings.records, closed.call_id, closed.recording)
+        store.seed_seats(
+            {"id": seat.id, "name": seat.name, "uri": seat.address, "skills": seat.skills, "status": "free"}
+            for seat in settings.seats.seats
+        )
+        password = store.first_admin()
+    except OSError as error:
+        raise UsageError(f"records.dir {settings.records.dir}: {error.strerror or error}") from None
+    except RecordsError as error:
+        raise UsageError(str(error)) from None
+    if password:
+        line = f"first start: log in to the desk as admin with the one-time password {password}"
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - not into a log
+    return store, Writer(store)
+
+
+def _open_recognizer(settings: Settings) -> Recognizer:
+    return open_recognizer(settings.asr, names_to_hear(settings.asr, settings.dialog.knowledge))
+
+
+async def _opened(opener: Callable[[Any], Any], section: Any) -> Any:
+    try:
+        return await anyio.to_thread.run_sync(opener, section)
+    except (AsrError, TtsError) as error:
+        raise UsageError(str(error)) from None
+
+
+def _open_dialog(
+    settings: Settings, knowledge: Knowledge, tickets: RecordTickets, words: WordWriter | None
+) -> Dialog:
+    embedded = EmbeddedDialog(
+        knowledge,
+        tickets,
+        city=settings.dialog.city,
+        transfer_below=settings.dialog.transfer_below,
+        clerk=Clerk(load_gazetteer(), load_taxonomy(), words.write if words else str),
+    )
+    if not settings.llm.base_url:
+        return embedded
+    key = settings.llm.api_key.get_secret_value() or None
+    return LlmDialog(settings.llm.base_url, settings.llm.model, key, embedded, knowledge)
+
+
+async def _warm(voice: FallbackVoice, settings: Settings) -> None:
+    """Synthesise the greeting now, so that the first caller does not wait for it."""
+    greeting = phrases.greeting(settings.dialog.city, "一二三四五热线")
+    try:
+        await voice.warm([greeting, *phrases.fixed_phrases()])
+    except TtsError as error:
+        log.warning("voice_not_warm", error=str(error))
