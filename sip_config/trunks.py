@@ -134,7 +134,5 @@ class SipSettings(Section):
         if "tls" in self.transports and not (self.tls_cert_file and self.tls_key_file):
             raise ValueError('transports with "tls" need tls_cert_file and tls_key_file')
         if self.tls_verify_client and not self.tls_ca_file:
-            raise ValueError(
-                "tls_verify_client needs tls_ca_file, whose certificates we believe"
-            )
+            raise ValueError("tls_verify_client needs tls_ca_file, whose certificates we believe")
         return self
