@@ -4,7 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
-# Tests over real telephone calls wait for audio most of the time, so more of them run than there are cores.
 JOBS ?= 3
 # Byte code is made when it is first needed, which is sooner than for every file at once.
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
@@ -38,8 +37,14 @@ demo: $(RUN)
 run: $(RUN)
 	$(BIN)/hotline serve
 
+# Tests over real telephone calls and with real servers come last and two at a time: they are in real time.
 test: $(DEV)
+ifdef ARGS
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+else
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not (sip or peers)"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "sip or peers"
+endif
 
 # FunASR's engines and the builder of the built-in recogniser: PyTorch, several GB. Without them their tests skip.
 extras: $(DEV)

@@ -45,7 +45,7 @@ def environment(**extra: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), **extra}
 
 
-def eventually(look: Callable[[], Any], *, timeout_s: float = 10.0) -> Any:
+def eventually(look: Callable[[], Any], *, timeout_s: float = 20.0) -> Any:
     """What `look` finds as soon as it finds something; a poll, because the other side is a process."""
     deadline = time.monotonic() + timeout_s
     while not (found := look()):
@@ -71,7 +71,7 @@ class Caller:
     def hang_up(self) -> None:
         """Ctrl-C: it says BYE and ends."""
         self.process.send_signal(signal.SIGINT)
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=CALL_TIMEOUT_S)
 
     def kill(self) -> None:
         """End it without a BYE, if it runs still."""
