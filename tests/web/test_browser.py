@@ -220,7 +220,7 @@ def test_a_call_shows_what_was_sure_slow_and_why_it_was_handed_over(page: Page) 
 
 def test_a_complaint_shows_its_work_order(page: Page) -> None:
     page.open("/calls/complaint")
-    page.until(lambda: page.one("#ticket").is_displayed())
+    page.until(lambda: page.one("#ticket").text)
     ticket = page.one("#ticket").text
     for words in ("中山路工地夜间施工噪声扰民", "城市管理局", "中山路88号", "王先生", "已登记"):
         assert words in ticket
