@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timezone
 
 import anyio
-import anyio.to_thread
 import structlog
 import uvicorn
 from fastapi import FastAPI

@@ -45,7 +45,7 @@ END_REASONS = (
     "transferred",
     "rejected_busy",
     "media_timeout",
-    "max_duration",
+    "shutdown",
     "failed",
 )
 OUTCOMES = ("answered", "ticket", "transferred", "callback", "abandoned", "rejected", "failed")
@@ -62,7 +62,7 @@ TRANSFER_OUTCOMES = (
     "caller_gone",
     "failed",
 )
-STAGES = ("asr", "dialog", "tts", "ticket", "recording", "session", OTHER)
+STAGES = ("asr", "dialog", "tts", "ticket", "recording", "session", "shutdown", OTHER)
 _MOVES = {"transfer_started": "transfer", "bridged": "seat", "unbridged": "agent"}  # event -> state
 
 CALL_S = (5, 15, 30, 60, 120, 180, 300, 600, 1200, 1800, 3600)

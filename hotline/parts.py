@@ -29,6 +29,7 @@ from hotline.ports import RecordTickets
 from hotline.recordings import Recordings, repair_recording
 from hotline.settings import Settings
 from hotline.speech import names_to_hear, open_configured_voice, open_recognizer, open_writer, written
+from hotline.telephone import seat_uri
 from records import RecordsError
 from records.store import Store
 from records.writer import Writer
@@ -99,7 +100,7 @@ def _open_records(settings: Settings) -> tuple[Store, Writer]:
             log.warning("call_closed_after_crash", call_id=closed.call_id)
             repair_recording(settings.records, closed.call_id, closed.recording)
         store.seed_seats(
-            {"id": seat.id, "name": seat.name, "uri": seat.address, "skills": seat.skills, "status": "free"}
+            {"id": seat.id, "name": seat.name, "uri": seat_uri(seat), "skills": seat.skills, "status": "free"}
             for seat in settings.seats.seats
         )
         password = store.first_admin()

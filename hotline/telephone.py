@@ -7,8 +7,9 @@ from ipaddress import ip_address, ip_network
 
 from hotline.errors import UsageError
 from hotline.settings import Settings
-from sip_config import Network, TrunkSettings
+from sip_config import Network, SeatSettings, TrunkSettings
 from voice.sip import SipConfig, TlsConfig, TrunkConfig
+from voice.sip.config import REGISTERED
 
 
 def sip_config(settings: Settings) -> SipConfig:
@@ -42,6 +43,11 @@ def sip_config(settings: Settings) -> SipConfig:
             seat.user: seat.password.get_secret_value() for seat in settings.seats.seats if seat.user
         },
     )
+
+
+def seat_uri(seat: SeatSettings) -> str:
+    """Where a seat's telephone rings: its `uri`, or wherever its `user` is registered with us."""
+    return seat.uri or f"sip:{seat.user}@{REGISTERED}"
 
 
 def _trunk(trunk: TrunkSettings) -> TrunkConfig:

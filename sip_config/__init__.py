@@ -5,11 +5,10 @@ The models raise pydantic's ValidationError; `hotline.settings` turns it into on
 
 from sip_config.base import Section
 from sip_config.proxy import ProxyNode, ProxySettings
-from sip_config.seats import REGISTERED, SeatSettings, SeatsSettings
+from sip_config.seats import SeatSettings, SeatsSettings
 from sip_config.trunks import Network, PortRange, SipSettings, TrunkSettings
 
 __all__ = [
-    "REGISTERED",
     "Network",
     "PortRange",
     "ProxyNode",

@@ -9,8 +9,6 @@ from pydantic import Field, SecretStr, model_validator
 from sip_config.base import Section
 from sip_config.trunks import SipUri
 
-REGISTERED = "registered.invalid"  # the host that stands for "wherever this user is registered with us"
-
 
 class SeatSettings(Section):
     """One person's telephone; `skills` are the words a transfer may ask for.
@@ -35,11 +33,6 @@ class SeatSettings(Section):
                 "give uri, the telephone's SIP address, or user and password_file when it registers with us"
             )
         return self
-
-    @property
-    def address(self) -> str:
-        """Where the telephone rings: `uri`, or wherever `user` is registered."""
-        return self.uri or f"sip:{self.user}@{REGISTERED}"
 
 
 class SeatsSettings(Section):

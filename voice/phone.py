@@ -148,7 +148,7 @@ class Phone(Protocol):
         ...
 
     async def bridge(self, a: Leg, b: Leg) -> None:
-        """Let two legs hear each other; their taps and audio() go on. Raises LegGone."""
+        """Let two legs hear each other; their taps and listen() go on. Raises LegGone."""
         ...
 
     async def refer(

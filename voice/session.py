@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, Literal, TypeAlias
 
 import anyio
 import structlog
@@ -87,7 +88,7 @@ async def run_call(leg: Leg, kit: Kit) -> None:
             session.close()
             del kit.recorders[call.call_id]
             file.close()
-            kit.journal.emit(LineQuality(call.call_id, "caller", **asdict(leg.line())))
+            session.tell_line("caller", leg.line())
             kit.journal.emit(CallEnded(call.call_id, _now(), end_reason, session.outcome))
             await kit.journal.durable()
 
@@ -341,8 +342,9 @@ class Session:
 
     # the record
 
-    def _seat_line(self, stats: LineStats) -> None:
-        self._kit.journal.emit(LineQuality(self._call.call_id, "seat", **asdict(stats)))
+    def tell_line(self, leg: Literal["caller", "seat"], stats: LineStats) -> None:
+        """Put how a leg's line was into the record."""
+        self._kit.journal.emit(LineQuality(self._call.call_id, leg, **asdict(stats)))
 
     def _next_index(self) -> int:
         self._turn_count += 1
@@ -382,7 +384,7 @@ class Session:
             settings=kit.seats,
             say=self.tell,
             tell=self.happened,
-            line=self._seat_line,
+            line=partial(self.tell_line, "seat"),
             file_ticket=self._file,
         )
         outcome = Outcome("failed")

@@ -85,7 +85,7 @@ class SipEndpoint:
     async def dial(
         self, uri: str, *, call_id: str, timeout_s: float, headers: Mapping[str, str] | None = None
     ) -> SipLeg:
-        made: list[SipLeg] = []  # known here even when we are cancelled before _run() returns
+        made: list[SipLeg] = []  # known here even when we are cancelled before run() returns
         answered = False
         try:
             await self._commands.run(lambda: made.append(self._make_call(uri, call_id, headers)))
@@ -314,20 +314,22 @@ class SipEndpoint:
     def on_incoming(self, library_call_id: int) -> None:
         call = library.Call(self, self._accounts.of("", ipv6=False), library_call_id)
         admitted = self.admission.admitted
-        if admitted is None or not admitted.request.call_id.startswith(call.getInfo().callIdString):
+        on_call = self._on_call
+        if (
+            admitted is None
+            or on_call is None
+            or not admitted.request.call_id.startswith(call.getInfo().callIdString)
+        ):
             self._dead.append(call)  # nothing gets here but through the gate
             call.respond(403)
             return
         leg = self._adopt(call, call_id=self._new_call_id(), remote=admitted.caller, local=admitted.callee)
         self._known(call, admitted.request.call_id)
-        if self._on_call is None:
-            call.respond(503)
-            return
         call.counted = True
         self._incoming += 1
         if admitted.early_media:
             call.respond(183)
-        self._commands.tell(self._on_call, leg)
+        self._commands.tell(on_call, leg)
 
     def on_registration(self, account: library.Account, active: bool) -> None:
         self._accounts.on_registration(account, active)

@@ -6,7 +6,7 @@ import ctypes
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pjsua2 as pj
 import structlog
@@ -16,7 +16,9 @@ from voice.phone import FRAME_S, SAMPLE_RATE
 from voice.sip.leg import SipLeg
 from voice.sip.line import Line
 from voice.sip.ports import Port
-from voice.sip.refer import Referral
+
+if TYPE_CHECKING:
+    from voice.sip.refer import Referral
 
 log = structlog.get_logger()
 MANY = 10_000  # a wish that any build cuts down to its limit

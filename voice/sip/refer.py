@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote
 
 import anyio
 import pjsua2 as pj
 
 from voice.phone import Leg, LegGone, NoAnswer, Unreachable
+from voice.sip import library
 from voice.sip.leg import error_for
 
 # What may stand unescaped in the headers of a SIP URI (RFC 3261, 25.1: hnv-unreserved and unreserved).
@@ -69,20 +69,16 @@ class Referral:
             self._result.set_result(status)
 
 
-def refer_call(call: Any, target: str, headers: Mapping[str, str] | None) -> None:
-    """Send REFER on a library.Call; the library adds Referred-By. On the library's thread.
+def refer_call(call: library.Call, target: str, headers: Mapping[str, str] | None) -> None:
+    """Send REFER; the library adds Referred-By. On the library's thread.
 
     Our own headers stand in the REFER too: Asterisk shows its dialplan those, and not the ones in Refer-To.
     """
     prm = pj.CallOpParam(True)
-    for name, value in (headers or {}).items():
-        if name.startswith("X-"):
-            header = pj.SipHeader()
-            header.hName, header.hValue = name, value
-            prm.txOption.headers.push_back(header)
+    library.add_headers(prm, {name: value for name, value in (headers or {}).items() if name[:2] == "X-"})
     call.xfer(refer_to(target, headers), prm)
 
 
-def replace_call(call: Any, other: Any) -> None:
-    """Send REFER with Replaces of the library.Call `other`. On the library's thread."""
+def replace_call(call: library.Call, other: library.Call) -> None:
+    """Send REFER with Replaces of `other`. On the library's thread."""
     call.xferReplaces(other, pj.CallOpParam(True))
