@@ -59,18 +59,26 @@ class Message:
         return self.heard or self.text
 
 
+Expects: TypeAlias = Literal["anything", "yes_no", "digits", "place", "name", "time", "matter"]
+
+
 @dataclass(frozen=True, slots=True)
 class Basis:
     """What a reply rests on; yielded once, before its first text.
 
     `confidence` 0..1 is the dialog's own, `sources` are ids of knowledge passages ("kb:…"), `memory` goes
-    into the history with the reply, `rate` is the speaking rate from now on (0.8 after 慢一点).
+    into the history with the reply, `rate` is the speaking rate from now on (0.8 after 慢一点). `expects` is
+    what its last words ask for, `digits` how many digits where a number is asked for (0: not known): so much
+    helps to tell when the caller has finished. Nothing said over what `must_be_heard` stops it.
     """
 
     confidence: float
     sources: tuple[str, ...] = ()
     memory: Memory | None = None
     rate: float = 1.0
+    expects: Expects = "anything"
+    digits: int = 0
+    must_be_heard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
