@@ -79,7 +79,8 @@ def test_the_line_is_as_bad_as_it_is_said_to_be(call: BadCall, sender: str) -> N
 
 
 def test_the_caller_is_understood_and_answered(call: BadCall) -> None:
-    assert words(call.record, "caller") == [QUESTION]
+    (heard,) = words(call.record, "caller")  # one turn, a lost packet may cost a syllable
+    assert share_heard(QUESTION, heard) > 0.8
     assert words(call.record, "agent")[-1].startswith(ANSWER)
     assert call.record["turns"][-1]["interrupted"] is False
 
