@@ -1,0 +1,240 @@
+"""Holds a timed call: the real run_call() in virtual time, with the caller's side played from the table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import anyio
+import structlog.testing
+
+from dialog import Action, Basis, CallContext, EndCall, FileTicket, Message, Summary, TicketDraft, Transfer
+from tests.sim.lines import Run, ScriptedBoard, ScriptedPhone, SeatScript
+from tests.sim.scenario import GREETING, Call, Scenario, _check_any_call
+from tests.sim.timing.sounds import S_PER_CHAR, TimedLeg, TimedRecognizer, TimedVoice, noise, spoken, words
+from tests.sim.timing.table import Answers, Does, Timed
+from tests.sim.virtual_time import run_virtual
+from tts.clauses import split_clauses
+from voice.phone import FRAME_S
+from voice.session import run_call
+
+LONGEST_WAIT_S = 60.0
+QUIET_S = 4.0  # after which the caller who has nothing more to do hangs up
+KEY_S = 0.3  # from one key to the next
+GREETING_END = split_clauses(GREETING)[-1]
+
+
+class TableDialog:
+    """A dialog that says what the table says; only `answers` decide, the history is for the checks."""
+
+    def __init__(self, answers: Sequence[Answers]) -> None:
+        self._answers = answers
+
+    def greeting(self, call: CallContext) -> str:
+        return GREETING
+
+    async def reply(
+        self, call: CallContext, history: Sequence[Message]
+    ) -> AsyncIterator[str | Basis | Action]:
+        asked = history[-1].who if history[-1].who == "result" else history[-1].text
+        answer = next(answer for answer in self._answers if answer.hears in asked)
+        first_basis = Basis(
+            0.9, expects=answer.expects, digits=answer.digits, must_be_heard=answer.must_be_heard
+        )
+        yield first_basis
+        for item in answer.says:
+            if isinstance(item, str):
+                yield item
+            else:
+                await anyio.sleep(item)
+        if answer.then == "file":
+            yield FileTicket(TicketDraft("", "", "normal", "路灯坏了", "路灯坏了"))
+        elif answer.then == "end":
+            yield EndCall()
+        elif answer.then == "transfer":
+            yield Transfer("caller_asked", Summary())
+
+    def summarize(self, call: CallContext, history: Sequence[Message]) -> Summary:
+        return Summary(request="有事")
+
+
+@dataclass(frozen=True)
+class Sounded:
+    """Something the caller did, on the loop's clock."""
+
+    what: str
+    began_at: float
+    ended_at: float
+
+
+@dataclass(repr=False)
+class Played:
+    """A timed call that was held."""
+
+    timed: Timed
+    call: Call
+    leg: TimedLeg
+    caller: list[Sounded] = field(default_factory=list)
+    asked: int = 0  # times the dialog was asked for a reply
+
+    @property
+    def zero_at(self) -> float:
+        """The end of the greeting, as it is when nothing cuts it; times in tables count from here."""
+        runs = [run for run in self.leg.heard if run.text == GREETING_END]
+        return runs[0].began_at + full_s(runs[0]) if runs else self.leg.answered_at
+
+
+def full_s(run: Run) -> float:
+    """How long this clause is when it is not cut."""
+    return len(run.text) * S_PER_CHAR
+
+
+def play(timed: Timed) -> Played:
+    """Hold the call, and check what must be true of any call."""
+    with structlog.testing.capture_logs() as logs:
+        played = run_virtual(_hold, timed)
+    assert not [entry for entry in logs if entry["event"] == "call_failed"]
+    _check_any_call(played.call)
+    return played
+
+
+async def _hold(timed: Timed) -> Played:
+    scenario = Scenario(
+        timed.name,
+        steps=[],
+        end=("", ""),
+        seats=[SeatScript()] if timed.seat else [],
+        voice=TimedVoice(
+            first_audio_s=timed.tts.first_audio_s,
+            fails=lambda text: any(word in text for word in timed.tts.fails),
+        ),
+        recognizer=TimedRecognizer(timed.asr.partial_lag_s, timed.asr.final_s, partials=timed.asr.partials),
+        dialog=TableDialog(timed.dialog) if timed.dialog else None,
+        filing_s=timed.filing_s,
+        remote=timed.number,
+    )
+    line = timed.line
+    leg = TimedLeg(
+        call_id="c0ffee",
+        remote=timed.number,
+        background=noise(line.noise, 10.0, line.noise_dbfs) if line.noise_dbfs is not None else (),
+        echo_db=line.echo_db,
+        echo_delay_s=line.echo_delay_s,
+    )
+    call = Call(scenario, leg, ScriptedPhone(scenario.seats, scenario.refer), ScriptedBoard(scenario.seats))
+    played = Played(timed, call, leg)
+
+    async def agent_side() -> None:
+        await run_call(leg, call.kit())
+        call.over.set()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(agent_side)
+        await _caller_side(played)
+        with anyio.fail_after(LONGEST_WAIT_S):
+            await call.over.wait()
+        await anyio.sleep(2.0)  # nothing may stir after the end
+    played.asked = len(call.dialog.histories)
+    return played
+
+
+# -- the caller ----------------------------------------------------------------------------------------------
+async def _caller_side(played: Played) -> None:
+    for does in played.timed.caller:
+        at = await _moment(played, does)
+        await anyio.sleep(max(0.0, at - anyio.current_time()))
+        assert not played.leg.is_gone, f"the call was over before the caller could: {does}"
+        await _do(played, does)
+    await _hang_up_when_quiet(played)
+
+
+async def _moment(played: Played, does: Does) -> float:
+    """When the row's time has come, on the loop's clock."""
+    if does.later is not None:
+        return played.caller[-1].ended_at + does.later
+    words = does.into or does.after or GREETING_END
+    since = played.caller[-1].began_at if played.caller else 0.0
+    with anyio.move_on_after(LONGEST_WAIT_S):
+        while not played.call.over.is_set():
+            for run in played.leg.heard:
+                at = run.text.find(words)
+                if at < 0 or (run.began_at + full_s(run) <= since and (does.into or does.after)):
+                    continue
+                begins_at = run.began_at + at * S_PER_CHAR
+                return begins_at + does.at + (0.0 if does.into else len(words) * S_PER_CHAR)
+            await anyio.sleep(FRAME_S)
+    raise AssertionError(f"{words!r} was never heard, so the caller could not: {does}\n{story(played)}")
+
+
+async def _do(played: Played, does: Does) -> None:
+    began_at, lasts_s = anyio.current_time(), 0.0
+    if does.hangs_up:
+        played.leg.leave()
+    elif does.keys:
+        for number, key in enumerate(does.keys):
+            await anyio.sleep(KEY_S if number else 0.0)
+            played.leg.press(key)
+        lasts_s = anyio.current_time() - began_at
+    elif does.noise is not None:
+        frames = noise(does.noise, does.lasts_s, does.dbfs)
+        lasts_s = len(frames) * FRAME_S
+        played.leg.sound(frames)
+    else:
+        said = words(
+            does.says,
+            lasts_s=does.lasts_s,
+            pauses_s=does.pause_s,
+            confidence=does.confidence,
+            fails=does.asr_fails_at_s,
+        )
+        lasts_s = said.frames * FRAME_S
+        played.leg.sound(spoken(said))
+    played.caller.append(Sounded(str(does), began_at, began_at + lasts_s))
+
+
+async def _hang_up_when_quiet(played: Played) -> None:
+    leg = played.leg
+    while not leg.is_gone:
+        last_at = max(
+            [leg.answered_at, *(run.ended_at for run in leg.heard), *(s.ended_at for s in played.caller)]
+        )
+        if played.call.board.status and "free" not in played.call.board.status.values():
+            last_at = anyio.current_time()  # with a seat
+        if anyio.current_time() - last_at > QUIET_S:
+            leg.leave()
+        await anyio.sleep(FRAME_S)
+
+
+# -- telling -------------------------------------------------------------------------------------------------
+def story(played: Played) -> str:
+    """What was heard when, in seconds from the end of the greeting; for messages."""
+    zero_at, recorder_s = played.zero_at, played.leg.answered_at
+    lines = [(run.began_at, run.ended_at, f"agent   {heard_of(run)}") for run in played.leg.heard]
+    lines += [(sound.began_at, sound.ended_at, f"caller  {sound.what}") for sound in played.caller]
+    lines += [
+        (recorder_s + event.at_s, recorder_s + event.at_s, f"event   {event.kind}")
+        for event in played.call.journal.happened
+    ]
+    told = [
+        f"  {began - zero_at:7.2f} {ended - zero_at:7.2f}  {what}" for began, ended, what in sorted(lines)
+    ]
+    record = [
+        f"  {turn_line(turn.who, turn.text, turn.heard_text, turn.interrupted)}"
+        for turn in played.call.journal.turns
+    ]
+    return "\n".join(["heard, from … to:", *told, "recorded:", *record])
+
+
+def heard_of(run: Run) -> str:
+    """The clause as far as it was heard, ✂ where it was cut."""
+    return run.text[: int(run.frames * FRAME_S / S_PER_CHAR + 0.01)] + ("✂" if was_cut(run) else "")
+
+
+def was_cut(run: Run) -> bool:
+    """Whether this clause was not heard to its end."""
+    return run.frames < round(full_s(run) / FRAME_S)
+
+
+def turn_line(who: str, text: str, heard: str | None, interrupted: bool) -> str:
+    """A turn of the record as tables write it."""
+    return f"caller {text}" if who == "caller" else f"agent {heard}{'✂' if interrupted else ''}"
