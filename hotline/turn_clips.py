@@ -120,7 +120,7 @@ def labelled(
     times = tuple(round(lead / SAMPLE_RATE + hop * HOP_S, 3) for hop in _said_hops(samples, sounding, text))
     first_s = round(lead / SAMPLE_RATE + int(voiced[0]) * HOP_S, 3)
     last_s = round(lead / SAMPLE_RATE + (int(voiced[-1]) + 1) * HOP_S, 3)
-    return LabelledClip(name, kind, _coded(stretch), text, first_s, last_s, times)
+    return LabelledClip(name, kind, coded(stretch), text, first_s, last_s, times)
 
 
 def with_pause(clip: LabelledClip, pause_s: float) -> PausedClip | None:
@@ -160,6 +160,16 @@ def levels_dbfs(samples: Samples) -> Samples:
     """The level of each hop of HOP_S, the last one filled up with silence; -90.0 for none."""
     hops = np.pad(samples, (0, -len(samples) % _HOP)).reshape(-1, _HOP)
     return np.asarray(10 * np.log10(np.maximum((hops**2).mean(axis=1), 1.0)) - 90.3)
+
+
+def coded(samples: Samples) -> bytes:
+    """`samples` through A-law, as mono s16le."""
+    return bytes(np.clip(alaw(np.round(samples)), -32768, 32767).astype("<i2").tobytes())
+
+
+def line_noise(count: int, seed: int) -> Samples:
+    """`count` samples of what an open line sounds like when nobody speaks."""
+    return np.asarray(np.random.default_rng(seed).normal(0, _power(LEAST_NOISE_DBFS) ** 0.5, count))
 
 
 def syllables(text: str) -> list[float]:
@@ -213,7 +223,7 @@ def _paused(clip: LabelledClip, samples: Samples, at_s: float, pause_s: float, c
     times = [min(time_s, at_s) for time_s in clip.said_s[:characters]]
     times += [max(time_s, at_s) + pause_s for time_s in clip.said_s[characters:]]
     last_s = round(clip.last_s + pause_s, 3)
-    longer = replace(clip, pcm=_coded(samples), last_s=last_s, said_s=tuple(times))
+    longer = replace(clip, pcm=coded(samples), last_s=last_s, said_s=tuple(times))
     return PausedClip(longer, round(at_s, 3), round(at_s + pause_s, 3), clip.text[:characters])
 
 
@@ -303,10 +313,6 @@ def _crossfaded(stretch: Samples, noise: Samples, at: int) -> Samples:
     faded = stretch.copy()
     faded[at : at + fade] = stretch[at : at + fade] * rising + noise[at : at + fade] * (1 - rising)
     return np.asarray(faded)
-
-
-def _coded(samples: Samples) -> bytes:
-    return bytes(np.clip(alaw(np.round(samples)), -32768, 32767).astype("<i2").tobytes())
 
 
 @functools.cache
