@@ -152,7 +152,7 @@ class Clerk:
 
     def read_back(self, intake: Intake, caller: str) -> str:
         """Everything taken down, in one breath, and whether it is right."""
-        parts = [f"我跟您核对一下。您反映的是，{intake.matter}"]
+        parts = [f"{phrases.READ_BACK}您反映的是，{intake.matter}"]
         if intake.place:
             parts.append(f"地点在{intake.place}")
         if intake.time:
@@ -165,7 +165,7 @@ class Clerk:
             parts.append("联系电话就是您现在这个号码")
         else:
             parts.append(f"联系电话是{spoken_digits(intake.contact)}")
-        return "，".join(parts) + "。请问对吗？"
+        return "，".join(parts) + "。" + phrases.READ_BACK_ASK
 
     def draft(self, intake: Intake) -> TicketDraft:
         """The work order."""

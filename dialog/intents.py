@@ -74,8 +74,6 @@ _WHOLE = (
     (Intent.SLOWER, "慢一点 慢点 慢些 太快了 请慢一点 再慢一点"),
     (Intent.COMPLAINT, "投诉 举报 报修 反映 反映问题 投诉举报 我有个问题要反映 求助"),
     (Intent.PROGRESS, "工单 查进度 查询进度 进度 工单查询 进度查询"),
-    (Intent.HELLO, "喂 喂喂 你好 您好 你好你好 喂你好 喂您好 在吗 你在吗 在不在 有人吗"),
-    (Intent.HELLO, "听得见吗 听得到吗 能听到吗 能听见吗"),
 )
 # Sentences made of nothing but these are a yes, a no, an end, or say that a question will come.
 _PARTS: tuple[tuple[Intent | None, str], ...] = (
@@ -112,6 +110,40 @@ _DENIED = {intent: re.compile(
 }  # fmt: skip
 _QUESTION = re.compile("怎么|如何|吗$|什么|哪|多少|多久|几|能不能|可不可以|要不要|是不是|有没有|咋")
 
+# Whether anybody is there; 听不清 and 没听见 are not among them, they ask for a repetition.
+_YOU = "(?:你们?|您|那边|对面|我)?"  # 喂在吗 is often recognised as 我在吗
+_LISTEN = "听[得的]?[到见清]楚?了?"
+_PRESENCE = (
+    "喂|[位味为未]$|哈喽|你好|您好|你们好|hello",
+    f"{_YOU}(?:还|都)?在(?:线上?|听)?(?:吗|嘛|么|不在|没在)",
+    f"{_YOU}还?(?:能|可以)?{_LISTEN}我?(?:的?声音|的话|说话|讲话)?(?:吗|嘛|么|不|没有?)",
+    f"{_YOU}能不能{_LISTEN}我?(?:的?声音|的话|说话|讲话)?|{_YOU}听(?:不听得[到见]|得[到见]听不[到见])",
+    f"(?:我的?)?(?:声音|说话|讲话)[你您]?(?:能|可以)?{_LISTEN}(?:吗|嘛|么|不)",
+    "有没有人(?:在|在听|接|接听|说话|回答|理我)?|[有没]人(?:在|在听|接|接听|说话|回答|理我)?(?:吗|嘛|么)",
+    "人呢|人(?:还)?在(?:吗|哪[里儿]?)|人去哪[里儿]?了",
+    "(?:怎么|为什么|为啥|咋)[又都还]?(?:一直)?(?:没有?|听不[到见])[你您]?的?(?:声音?|人|人说话|反应|动静)了?",
+    "(?:怎么|为什么|为啥|咋)[又都还]?听不[到见]了?|(?:听不[到见]|没有?)[你您]?的?(?:声音|动静)了?",
+    f"{_YOU}(?:怎么|为什么|为啥|咋){_YOU}[又还都]?(?:不|没)(?:说话|讲话|说|讲|出声|吭声|回答|理我)了?|{_YOU}说话",
+    "是不是(?:电话)?(?:断|断线|掉线)了吗?|(?:电话)?(?:断|断线|掉线)了吗",
+)
+_PRESENT = re.compile(f"(?:(?:哎|诶|嗯|那个|请问)*(?:{'|'.join(_PRESENCE)})[啊呀呢嘛么哦啦]*)+")
+_HELLOS = ("喂喂 喂你好 喂您好 在吗 你在吗 还在吗 在不在 有人吗 听得见吗 听得到吗 能听到吗 能听见吗",)
+
+# What a listener murmurs. Of 好了, 行了, 对了 and 可以了 nothing: they stop the speaker or begin a turn.
+_MURMURS = (
+    "嗯 恩 唔 啊 阿 哦 噢 喔 呃 额 哎 诶 欸 唉 哈 嘿 哼 对 是 好 行",
+    "对的 是的 好的 行的 好嘞 好咧 好勒 好吧 行吧",
+    "对啊 对呀 是啊 是呀 好啊 好呀 行啊 没错 没错啊 可以 可以的 没问题 明白 明白了 知道 知道了 晓得 晓得了",
+    "清楚 清楚了 了解 了解了 懂了 听懂了 听明白了 收到 我知道 我知道了 我明白 我明白了 我懂了 我了解了",
+    "这样啊 这样子啊 是这样啊 原来这样 原来是这样 原来如此 ok",
+    "后 后的 姓",  # as recognisers write 好, 好的, 行
+)
+_BEGUN = ("明 知 晓 清 懂 可 原 原来 原来是",)  # 没 begins other things far more often than 没错
+
+
+def _words(rows: Sequence[str]) -> frozenset[str]:
+    return frozenset(" ".join(rows).split())
+
 
 def _compile(table: tuple[tuple[Intent, str], ...]) -> list[tuple[Intent, str, str]]:
     return [(intent, phrase, spelled(phrase)) for intent, phrases in table for phrase in phrases.split()]
@@ -123,6 +155,10 @@ _PART_SOUNDS = sorted(
     ((part, sounds(part), intent) for intent, parts in _PARTS for part in parts.split()),
     key=lambda entry: -len(entry[0]),
 )
+_HELLO_SOUNDS = {spelled(hello) for hello in _words(_HELLOS)}
+_MURMUR_WORDS, _BEGUN_WORDS = _words(_MURMURS), _words(_BEGUN)
+_MURMUR_SOUNDS = {sounds(murmur) for murmur in _MURMUR_WORDS if len(murmur) > 1}
+_LONGEST_MURMUR = max(map(len, _MURMUR_WORDS))
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -131,6 +167,8 @@ def control_intent(text: str) -> Intent | None:
     whole = clean(text)
     if not whole:
         return None
+    if is_presence_check(whole):
+        return Intent.HELLO
     core = strip_fillers(whole)
     heard, heard_core = spelled(whole), spelled(core)
     for intent, phrase, sound in _WHOLE_SOUNDS:
@@ -178,6 +216,40 @@ def is_thanks(text: str) -> bool:
 def is_question(text: str) -> bool:
     """Whether `text` asks something, as far as its words show."""
     return bool(_QUESTION.search(clean(text)))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_presence_check(text: str) -> bool:
+    """Whether `text` asks only if anybody is there (喂？在吗？听得到吗？你好？), and nothing else."""
+    whole = clean(text)
+    return bool(_PRESENT.fullmatch(whole)) or spelled(whole) in _HELLO_SOUNDS
+
+
+def is_backchannel(text: str) -> bool:
+    """Whether `text`, said while the agent speaks, is a listener's murmur: 嗯, 好的, 是啊."""
+    whole = clean(text)
+    return len(whole) in _murmured(whole) - {0}
+
+
+def may_become_backchannel(partial: str) -> bool:
+    """Whether the turn that begins with `partial` may yet turn out to be a murmur, as 好, 明 and 知道 may.
+
+    True for a murmur as well: it may go on as one. False where nothing has been recognised.
+    """
+    whole = clean(partial)
+    return bool(whole) and any(end == len(whole) or whole[end:] in _BEGUN_WORDS for end in _murmured(whole))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _murmured(text: str) -> frozenset[int]:
+    """Up to which characters `text` is nothing but murmurs; 0 is always one of them."""
+    heard = sounds(text)
+    ends = {0}
+    for begin in range(len(text)):
+        for end in range(begin + 1, begin + _LONGEST_MURMUR + 1) if begin in ends else ():
+            if text[begin:end] in _MURMUR_WORDS or heard[begin:end] in _MURMUR_SOUNDS:
+                ends.add(min(end, len(text)))
+    return frozenset(ends)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -242,7 +242,7 @@ class EmbeddedDialog:
 
     def _confirm(self, turn: Turn, passage: Passage, sure: float) -> Answer:
         talk = understood(turn.talk, awaiting="confirm", choice=(passage.id,), misses=turn.talk.misses)
-        return Answer(f"请问您是想问，{_spoken(passage)}，对吗？", talk, sure, (passage.ref,))
+        return Answer(f"{phrases.DID_YOU_MEAN}{_spoken(passage)}，对吗？", talk, sure, (passage.ref,))
 
     def _offer_choice(self, turn: Turn, first: Passage, second: Passage, sure: float) -> Answer:
         one, two = _spoken(first), _spoken(second)
@@ -324,11 +324,11 @@ class EmbeddedDialog:
         number, intake = turn.history[-1].text, turn.talk.intake
         if not number:
             return self._transfer(turn, phrases.INTAKE_FAILED, "failure", 1.0)
-        text = f"已经登记好了，工单编号是{spoken_digits(number)}。"
+        text = f"{phrases.FILED}工单编号是{spoken_digits(number)}。"
         if intake:
             text += f"我们会转给{self.clerk.draft(intake).department}处理，"
             text += "工作人员会尽快跟您联系，" if intake.contact else ""
-            text += "您也可以凭编号来电查询进度。"
+            text += phrases.FILED_PROGRESS
         talk = understood(turn.talk, intake=None, awaiting="more", filed=(*turn.talk.filed, number))
         return Answer(text + phrases.ANYTHING_ELSE, talk)
 

@@ -6,10 +6,17 @@ Numbers are written as they are spoken (一二三四五, 幺幺九), never in di
 from __future__ import annotations
 
 # -- what the call session says ------------------------------------------------------------------------------
-NO_INPUT_FIRST = "您好，请问您还在吗？"
-NO_INPUT_SECOND = "我没有听到您的声音，您可以说一下想咨询或者反映什么问题。"
-NO_INPUT_TRANSFER = "一直没有听到您的声音，我帮您转接人工坐席。"
-NO_INPUT_GOODBYE = "没有听到您的声音，我先挂断了，您可以随时再拨打一二三四五，再见。"
+# Each is heard after whatever was asked before, so none says what to speak of; the second is the shorter.
+NO_INPUT_FIRST = "您好，我没有听到您的声音，请问您还在吗？"
+NO_INPUT_SECOND = "您请讲，我一直在听。"
+NO_INPUT_TRANSFER = "一直没有听到您的声音，我帮您转接人工坐席，请稍候。"
+NO_INPUT_GOODBYE = "对不起，一直没有听到您的声音，我先挂断了，您可以随时再拨打一二三四五，再见。"
+# While a reply is late: the first filler, then the other; they may be heard one after the other.
+FILLER_FIRST = "好的，我查一下。"
+FILLER_AGAIN = "让您久等了，还需要一点时间。"
+STILL_HERE = "我在的，正在帮您查，请稍等。"  # to 喂？ while a reply is being prepared
+STILL_TALKING = "在的，我接着说。"  # to 喂？ in the middle of a reply, which then goes on
+ASR_BEHIND = "请您稍等一下。"  # while the caller's last words are still being recognised
 PROBLEM = "对不起，我这边出了点问题，我帮您转接人工坐席，请稍候。"
 PROBLEM_RETRY = "对不起，刚才没有处理好，请您再说一遍。"
 START_OVER = "对不起，我重新说一下。"
@@ -71,6 +78,13 @@ INTAKE_FILING = "好的，我现在为您登记。"
 INTAKE_CANCELLED = "好的，那就不登记了。"
 INTAKE_FAILED = "对不起，工单没有登记成功，我帮您转接人工坐席，由工作人员为您登记。"
 
+# -- how sentences begin and end that go on with what was said ----------------------------------------------
+DID_YOU_MEAN = "请问您是想问，"
+READ_BACK = "我跟您核对一下。"
+READ_BACK_ASK = "请问对吗？"
+FILED = "已经登记好了，"
+FILED_PROGRESS = "您也可以凭编号来电查询进度。"
+
 
 def greeting(city: str, hotline_name: str) -> str:
     """The first sentence of a call: short, so that the caller can speak."""
@@ -78,5 +92,17 @@ def greeting(city: str, hotline_name: str) -> str:
 
 
 def fixed_phrases() -> list[str]:
-    """All sentences above, for synthesis in advance; the greeting depends on settings: ask for it."""
-    return [value for name, value in globals().items() if name.isupper() and isinstance(value, str)]
+    """All sentences above, for synthesis in advance; the greeting depends on settings: ask for it.
+
+    Short ones that are said in one breath with the next are there together as well.
+    """
+    alone = [value for name, value in globals().items() if name.isupper() and isinstance(value, str)]
+    asked = (
+        INTAKE_PLACE,
+        INTAKE_PLACE_AGAIN,
+        INTAKE_TIME,
+        INTAKE_NAME,
+        INTAKE_CONTACT_SAME,
+        INTAKE_CONTACT_ASK,
+    )
+    return alone + [INTAKE_NOTED + question for question in asked]

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from dialog.intents import Intent, control_intent, is_farewell, is_question, polarity
+from dialog.intents import (
+    Intent,
+    control_intent,
+    is_backchannel,
+    is_farewell,
+    is_presence_check,
+    is_question,
+    may_become_backchannel,
+    polarity,
+)
 
 pytestmark = [pytest.mark.unit]
 
@@ -100,3 +109,64 @@ def test_only_a_farewell_ends_a_call_whatever_was_asked() -> None:
 def test_questions_show_by_their_words() -> None:
     assert is_question("居住证怎么办")
     assert not is_question("路灯坏了")
+
+
+PRESENCE = (
+    "喂|喂？|喂喂|喂喂喂|喂你好|喂，您好|你好|您好啊|喂喂你好|在吗|你在吗|您还在吗|还在吗|在不在|你在听吗|喂在吗|我在吗|"
+    "听得到吗|听得见吗|听的见吗|听得见听不见|听不听得见|能听到吗|能听见我说话吗|喂能听到我的声音吗|能不能听到|听到了吗|"
+    "听见没有|我的声音能听到吗|有人吗|有没有人|喂有人在吗|没人吗|人呢|人在吗|怎么没声音|怎么没声音了|喂怎么没有声音啊|"
+    "没声音了|为什么没声音|怎么没人说话|怎么听不到了|听不到声音|怎么不说话了|怎么不说话|你怎么不说了|说话呀|哎你好在吗|"
+    "请问在吗|电话断了吗|是不是断线了|为|hello"
+)
+NO_PRESENCE = (
+    "喂我想问社保|喂你好我想问一下|你好社保卡怎么办|你好请问|在|我在|在的|在哪里|在人民路|人民路有没有人管|有人吗救命|"
+    "有人吗快来救火|怎么没人管|怎么没水了|没听到|没听清|听不清|听不见|听得到|听得懂吗|能办吗|还在办吗|在吗我的工单|"
+    "断了|为了孩子上学|位置|嗯|好的|没有|说话慢一点|声音太大了|楼上声音太大能不能管|请问|电话断了怎么办|"
+)
+
+
+@pytest.mark.parametrize("said", PRESENCE.split("|"))
+def test_whether_anybody_is_there_is_asked_in_many_ways(said: str) -> None:
+    assert is_presence_check(said)
+    assert control_intent(said) is Intent.HELLO
+    assert not is_backchannel(said)
+
+
+@pytest.mark.parametrize("said", NO_PRESENCE.split("|"))
+def test_more_or_other_words_ask_something_else(said: str) -> None:
+    assert not is_presence_check(said)
+
+
+MURMURS = (
+    "嗯|嗯嗯|嗯，嗯。|恩|额|呃|哎|诶|噢|喔|哦|啊|对|对对|对对对|好|好的|好好好|好的好的|是|是的|是是是|行|行行行|明白|"
+    "明白了|名白了|知道了|之道了|晓得了|没错|没错没错|可以|没问题|清楚了|懂了|哦好的|嗯好的|嗯对|哦是这样啊|哦这样啊|"
+    "原来是这样|好嘞|好吧|是啊是啊|对的对的|嗯嗯知道了|我知道了|OK|后|后的|姓"
+)
+NO_MURMURS = (
+    "不对|不是|不|没|没有|没有了|好了|好了停|好了好了|停|等一下|等等|是吗|是不是|对吗|对吧|好吗|行了|对了|对了我还想问|"
+    "可以了|可以吗|可是|是的但是|好的谢谢|好的再见|谢谢|再见|转人工|什么|嗯我想问|嗯那个|知道吗|不知道|对不起|好久|姓王|后天|"
+    "是谁|行李|喂|你好|要|我|东|"
+)
+BEGUN = "好|嗯|明|知|知道|我知道|嗯明|好的知道|清|懂|可|原来|好的|对对|知道了|了解"
+NOT_BEGUN = "没|不|我|等|停|是不|好了|对了|行了|知道你|明天|可是|我想|嗯我|转|喂|这|听|"
+
+
+@pytest.mark.parametrize("said", MURMURS.split("|"))
+def test_a_listener_murmurs(said: str) -> None:
+    assert is_backchannel(said)
+    assert may_become_backchannel(said)
+
+
+@pytest.mark.parametrize("said", NO_MURMURS.split("|"))
+def test_what_is_no_murmur_is_meant_for_the_agent(said: str) -> None:
+    assert not is_backchannel(said)
+
+
+@pytest.mark.parametrize("partial", BEGUN.split("|"))
+def test_a_murmur_may_have_begun(partial: str) -> None:
+    assert may_become_backchannel(partial)
+
+
+@pytest.mark.parametrize("partial", NOT_BEGUN.split("|"))
+def test_no_murmur_can_come_of_it(partial: str) -> None:
+    assert not may_become_backchannel(partial)

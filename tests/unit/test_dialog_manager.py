@@ -378,15 +378,6 @@ async def test_a_caller_who_said_nothing_has_an_empty_summary() -> None:
     assert mood([]) == "平静"
 
 
-async def test_fixed_phrases_are_all_sentences_without_digits() -> None:
-    said = phrases.fixed_phrases()
-    assert phrases.GOODBYE in said
-    assert len(said) == len(set(said))
-    for phrase in said:
-        assert phrase[-1] in "。？"
-        assert not any(c.isascii() for c in phrase)
-
-
 async def test_a_question_that_goes_on_from_the_last_is_searched_together_with_it() -> None:
     call = Call()
     await call.hears("社保卡丢了怎么补办")
