@@ -24,6 +24,7 @@ from dialog import (
     phrases,
 )
 from dialog.confidence import confidence
+from dialog.expecting import expected
 from dialog.intake import MAX_TRIES, Clerk, Intake
 from dialog.intents import (
     EMERGENCIES,
@@ -98,7 +99,8 @@ class EmbeddedDialog:
         answer = await self._decide(turn_of(call, history))
         # A question asked for the first time is worth repeating; 好的，我说慢一点 is not.
         talk = answer.talk if answer.talk.said else replace(answer.talk, said=answer.text)
-        yield Basis(answer.confidence, answer.sources, talk, talk.rate)
+        expects, digits = expected(answer, call.caller)
+        yield Basis(answer.confidence, answer.sources, talk, talk.rate, expects, digits, answer.must_be_heard)
         if answer.text:
             yield answer.text
         if answer.action:
@@ -149,7 +151,8 @@ class EmbeddedDialog:
                 category="紧急求助",
                 mood="着急",
             )
-            return Answer(advice, understood(talk), turn.heard, action=Transfer("emergency", summary))
+            action = Transfer("emergency", summary)
+            return Answer(advice, understood(talk), turn.heard, action=action, must_be_heard=True)
         if intent is Intent.HUMAN:
             return self._transfer(turn, phrases.TO_HUMAN, "caller_asked", turn.heard)
         if intent is Intent.REPEAT:
@@ -330,7 +333,7 @@ class EmbeddedDialog:
             text += "工作人员会尽快跟您联系，" if intake.contact else ""
             text += phrases.FILED_PROGRESS
         talk = understood(turn.talk, intake=None, awaiting="more", filed=(*turn.talk.filed, number))
-        return Answer(text + phrases.ANYTHING_ELSE, talk)
+        return Answer(text + phrases.ANYTHING_ELSE, talk, must_be_heard=True)
 
     # -- handing over ----------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from dialog.intents import Intent
 from dialog.talk import Answer, Turn, understood
 from dialog.words import digits_in, spoken_count
 
+TICKET_DIGITS = 11  # of a work order's number: the day and a running number
 MIN_TICKET_DIGITS = 4
 
 

@@ -36,6 +36,7 @@ class Answer:
     confidence: float = 1.0
     sources: tuple[str, ...] = ()
     action: Action | None = None
+    must_be_heard: bool = False  # nothing said over it stops it
 
 
 @dataclass(frozen=True, slots=True)
