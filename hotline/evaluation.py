@@ -15,6 +15,7 @@ from rich.table import Table
 
 from hotline.console import err, out
 from hotline.errors import HotlineError, UsageError
+from hotline.evaluation_turns import eval_turns
 from hotline.sections import AsrSettings
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ def eval_asr(
     audio_s = sum(clip.duration_s for clip in clips)
     about = About(str(data), len(clips), audio_s, skipped, jobs, paced, datetime.now().astimezone())
     return _tell(about, results, as_json=as_json, report=report)
+
+
+app.command("turns")(eval_turns)
 
 
 def _configured(settings: AsrSettings) -> tuple[str, AsrSettings]:

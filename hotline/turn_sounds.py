@@ -23,6 +23,7 @@ ECHO_DB, ECHO_DELAYS_S = -20.0, (0.1, 0.2, 0.3, 0.4)
 SOUND_DBFS = -26.0  # callers and agent
 NOISE_DBFS = -30.0
 NOISE_S = 3.0
+NOISE_LEAD_S = 2.0  # a call is not young when its caller speaks: the noise is known
 _AGENT_SAYS = (
     "医保个人账户的钱可以给家里人使用。请您带上本人的身份证和社保卡，到就近的医保服务窗口办理家庭共济备案。",
     "备案以后，您的父母、配偶和子女看病买药的时候，就可以直接使用您账户里的余额了。",
@@ -81,10 +82,23 @@ def echo_of(sent: bytes, delay_s: float, level_db: float = ECHO_DB) -> bytes:
 
 
 def in_noise(clip: LabelledClip, noise: Samples, snr_db: float) -> LabelledClip:
-    """The clip with `noise` all along, `snr_db` below its speech."""
+    """The clip with `noise` all along, `snr_db` below its speech, and for NOISE_LEAD_S before it."""
     samples = np.frombuffer(clip.pcm, "<i2").astype(np.float64)
+    longer = np.concatenate([line_noise(round(NOISE_LEAD_S * SAMPLE_RATE), len(samples)), samples])
     chance = np.random.default_rng(len(samples))
-    return replace(clip, pcm=coded(add_noise(samples, noise, snr_db, chance)))
+    return replace(
+        clip,
+        pcm=coded(add_noise(longer, noise, snr_db, chance)),
+        first_s=clip.first_s + NOISE_LEAD_S,
+        last_s=clip.last_s + NOISE_LEAD_S,
+        said_s=tuple(time_s + NOISE_LEAD_S for time_s in clip.said_s),
+    )
+
+
+def noise_only(noise: Samples, level_dbfs: float, duration_s: float) -> bytes:
+    """`noise` again and again, as a line carries it."""
+    samples = np.resize(_at_level(noise, level_dbfs), round(duration_s * SAMPLE_RATE))
+    return coded(samples + line_noise(len(samples), seed=0))
 
 
 def noise_samples(file: Path) -> Samples:
@@ -115,7 +129,7 @@ def noise_clips(files: Sequence[Path], count: int) -> list[Noise]:
 
 def _noise(file: Path, place: float, seed: int) -> Noise:
     samples, wanted = noise_samples(file), round(NOISE_S * SAMPLE_RATE)
-    samples = samples * (32768 * 10 ** (NOISE_DBFS / 20) / max(1.0, speech_power(samples)) ** 0.5)
+    samples = _at_level(samples, NOISE_DBFS)
     if len(samples) >= wanted / 2:
         heard = np.resize(np.roll(samples, -round(place * len(samples))), wanted)
     else:
@@ -129,5 +143,9 @@ async def _spoken(voice_name: str, text: str) -> bytes:
     voice = EspeakVoice(voice_name)
     pcm = np.frombuffer(await synthesise(voice, text), "<i2").astype(np.float64)
     samples = soxr.resample(pcm, voice.sample_rate, SAMPLE_RATE)
-    gain = 32768 * 10 ** (SOUND_DBFS / 20) / max(1.0, speech_power(samples)) ** 0.5
-    return bytes(np.clip(np.round(samples * gain), -32768, 32767).astype("<i2").tobytes())
+    return bytes(np.clip(np.round(_at_level(samples, SOUND_DBFS)), -32768, 32767).astype("<i2").tobytes())
+
+
+def _at_level(samples: Samples, level_dbfs: float) -> Samples:
+    """`samples` with that level where they sound; pauses do not count."""
+    return np.asarray(samples * (32768 * 10 ** (level_dbfs / 20) / max(1.0, speech_power(samples)) ** 0.5))

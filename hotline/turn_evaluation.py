@@ -1,0 +1,288 @@
+"""Conversation timing on labelled speech: gaps, cut-offs, interruptions, noise, echo, processor time.
+
+A gap is from the clip's true last sound to the decision that the turn is over; the recogniser's last words,
+the reply, the line and its playout buffers come on top of it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from hotline.line_conditions import Samples
+from hotline.turn_clips import Kind, LabelledClip, with_pause
+from hotline.turn_playing import ASR_LAG_S, Asked, Listening, Seen, StandIn, play
+from hotline.turn_sounds import (
+    ECHO_DELAYS_S,
+    SOUND_DBFS,
+    Noise,
+    agent_speech,
+    echo_of,
+    in_noise,
+    noise_only,
+)
+from voice.phone import FRAME_BYTES, FRAME_S
+from voice.turns import Turn
+
+PAUSES_S = (0.6, 0.8, 1.0, 1.2)
+SNR_DB = 10.0
+NOISE_ONLY_S = 60.0
+LATE_S = 0.5  # a turn noticed later than this has lost words
+_RESUMED_S = 0.1  # after a pause: a decision so late still talks into it
+_NUMBER = re.compile(r"[0-9〇零一二三四五六七八九幺两]{5,}")
+_TELEPHONE_DIGITS = 11  # what the agent expects of a number it asked for
+
+NewListening: TypeAlias = Callable[[float], Listening]  # with this patience
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """So many of so many."""
+
+    count: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.count} of {self.of}" + (f" ({self.count / self.of:.1%})" if self.of else "")
+
+    @staticmethod
+    def of_all(verdicts: Iterable[bool]) -> Share:
+        """How many are true."""
+        told = list(verdicts)
+        return Share(sum(told), len(told))
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Milliseconds, of `count`."""
+
+    p50: float
+    p95: float
+    count: int
+
+    @staticmethod
+    def of_all(seconds: Sequence[float]) -> Delays | None:
+        """None for none."""
+        if not seconds:
+            return None
+        p50, p95 = (float(value) * 1000 for value in np.percentile(seconds, [50, 95]))
+        return Delays(round(p50), round(p95), len(seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Endings:
+    """How turns of one kind of clip end with one patience."""
+
+    kind: Kind
+    patience: float
+    gap_ms: Delays | None
+    answered_early: Share  # a turn ended before the last sound, nothing inserted
+    unanswered: Share  # no turn ended after the last sound
+    cut_off: dict[float, Share]  # by the pause inserted: a turn ended within it
+    worst: tuple[tuple[str, float], ...]  # the longest gaps, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class OverAgent:
+    """What stops the agent while it speaks."""
+
+    backchannels: Share
+    interruptions_ms: dict[Kind, Delays | None]  # first sound to the decision to stop
+    unheard: dict[Kind, Share]  # interruptions that never stopped it
+    noise: Share
+    voices: Share  # noise in which somebody else talks
+    noise_by_file: dict[str, Share]
+    echo: Share
+
+
+@dataclass(frozen=True, slots=True)
+class InNoise:
+    """Turn starts in one noise."""
+
+    noise: str
+    voices: bool
+    missed: Share
+    late: Share
+    false_starts: int
+    minutes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All that was measured; what the data were not there for is None or empty."""
+
+    endings: tuple[Endings, ...]
+    over_agent: OverAgent | None
+    in_noise: tuple[InNoise, ...]
+    cpu_s_per_minute: float
+
+
+@dataclass(slots=True)
+class Material:
+    """What to measure with; any of it may be empty."""
+
+    clips: Sequence[LabelledClip]
+    backchannels: Sequence[LabelledClip] = ()
+    noises: Sequence[Noise] = ()
+    backgrounds: Sequence[tuple[str, bool, Samples]] = ()  # name, whether somebody talks in it, sound
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """One run over the material; `tell` is called after each stretch of a call."""
+
+    new_listening: NewListening
+    material: Material
+    lag_s: float = ASR_LAG_S
+    tell: Callable[[], object] = field(default=lambda: None)
+    _cpu_s: float = 0.0
+    _heard_s: float = 0.0
+
+    def run(self, patiences: Sequence[float]) -> Figures:
+        """Everything; what does not depend on patience with the first one."""
+        endings = [self.endings(kind, patience) for patience in patiences for kind in self._kinds()]
+        over_agent = self._over_agent(patiences[0]) if self.material.backchannels else None
+        noisy = [self._in_noise(*one, patiences[0]) for one in self.material.backgrounds]
+        cpu = self._cpu_s / self._heard_s * 60 if self._heard_s else 0.0
+        return Figures(tuple(endings), over_agent, tuple(noisy), cpu)
+
+    def endings(self, kind: Kind, patience: float) -> Endings:
+        """Gaps and cut-offs of all clips of a kind."""
+        clips = [clip for clip in self.material.clips if clip.kind == kind]
+        gaps: list[tuple[str, float]] = []
+        early: list[bool] = []
+        cut: dict[float, list[bool]] = {pause_s: [] for pause_s in PAUSES_S}
+        for clip in clips:
+            ends = self._ends(clip, patience)
+            early.append(any(at_s < clip.last_s for at_s in ends))
+            gaps += [(clip.name, at_s - clip.last_s) for at_s in ends if at_s >= clip.last_s]
+            for pause_s, verdicts in cut.items():
+                paused = with_pause(clip, pause_s)
+                if paused is not None:
+                    until_s = paused.pause_end_s + _RESUMED_S
+                    inside = (
+                        paused.pause_start_s <= at_s <= until_s for at_s in self._ends(paused.clip, patience)
+                    )
+                    verdicts.append(any(inside))
+        return Endings(
+            kind,
+            patience,
+            Delays.of_all([gap_s for _, gap_s in gaps]),
+            Share.of_all(early),
+            Share(len(clips) - len(gaps), len(clips)),
+            {pause_s: Share.of_all(verdicts) for pause_s, verdicts in cut.items()},
+            tuple(sorted(gaps, key=lambda gap: -gap[1])[:5]),
+        )
+
+    def _kinds(self) -> list[Kind]:
+        there = {clip.kind for clip in self.material.clips}
+        kinds: tuple[Kind, ...] = ("human", "synthetic")
+        return [kind for kind in kinds if kind in there]
+
+    def _ends(self, clip: LabelledClip, patience: float) -> list[float]:
+        """When turns ended, up to the first end after the last sound."""
+        ends: list[float] = []
+        for seen in self._play(clip.pcm, patience, clip, asked=asked_for(clip.text)):
+            if seen.turn is Turn.ENDED:
+                ends.append(seen.at_s)
+                if seen.at_s >= clip.last_s:
+                    break
+        self.tell()
+        return ends
+
+    def _over_agent(self, patience: float) -> OverAgent:
+        stops: dict[Kind, list[float | None]] = {kind: [] for kind in self._kinds()}
+        for clip in self.material.clips:
+            stopped_s = self._stops(clip.pcm, patience, clip)
+            stops[clip.kind].append(None if stopped_s is None else stopped_s - clip.first_s)
+        by_file: dict[str, list[bool]] = {}
+        talking: list[bool] = []
+        for noise in self.material.noises:
+            stopped = self._stops(noise.pcm, patience) is not None
+            talking += [stopped] if noise.voices else []
+            by_file.setdefault(noise.name, []).append(stopped)
+        voiced = {noise.name for noise in self.material.noises if noise.voices}
+        return OverAgent(
+            Share.of_all(
+                self._stops(clip.pcm, patience, clip) is not None for clip in self.material.backchannels
+            ),
+            {kind: Delays.of_all([s for s in found if s is not None]) for kind, found in stops.items()},
+            {kind: Share.of_all(s is None for s in found) for kind, found in stops.items()},
+            Share.of_all(one for name, found in by_file.items() if name not in voiced for one in found),
+            Share.of_all(talking),
+            {name: Share.of_all(found) for name, found in by_file.items()},
+            Share.of_all(
+                self._stops(echo_of(agent_speech(), delay_s), patience) is not None
+                for delay_s in ECHO_DELAYS_S
+            ),
+        )
+
+    def _stops(self, pcm: bytes, patience: float, clip: LabelledClip | None = None) -> float | None:
+        """When the agent was stopped in what it said over `pcm`."""
+        seen = self._play(pcm, patience, clip, sent=agent_speech())
+        stopped_s = next((one.at_s for one in seen if one.turn is Turn.BARGE_IN), None)
+        self.tell()
+        return stopped_s
+
+    def _in_noise(self, name: str, voices: bool, noise: Samples, patience: float) -> InNoise:
+        starts = [self._started_s(in_noise(clip, noise, SNR_DB), patience) for clip in self.material.clips]
+        alone = noise_only(noise, SOUND_DBFS - SNR_DB, NOISE_ONLY_S)
+        false = Counter(seen.turn for seen in self._play(alone, patience))[Turn.BEGAN]
+        self.tell()
+        return InNoise(
+            name,
+            voices,
+            Share.of_all(start is None for start in starts),
+            Share.of_all(start is not None and start > LATE_S for start in starts),
+            false,
+            NOISE_ONLY_S / 60,
+        )
+
+    def _started_s(self, clip: LabelledClip, patience: float) -> float | None:
+        """How long after the first sound a turn was under way; None if none was until the last sound."""
+        in_turn = False
+        for seen in self._play(clip.pcm, patience, clip):
+            if seen.at_s > clip.last_s or (in_turn and seen.at_s >= clip.first_s):
+                break
+            if seen.turn in (Turn.BEGAN, Turn.ENDED):
+                in_turn = seen.turn is Turn.BEGAN
+                if in_turn and seen.at_s >= clip.first_s:
+                    self.tell()
+                    return seen.at_s - clip.first_s
+        self.tell()
+        return 0.0 if in_turn else None
+
+    def _play(
+        self,
+        pcm: bytes,
+        patience: float,
+        clip: LabelledClip | None = None,
+        *,
+        sent: bytes = b"",
+        asked: Asked | None = None,
+    ) -> Iterator[Seen]:
+        """`play`, with its processor time counted."""
+        playing = play(self.new_listening(patience), pcm, StandIn(clip, self.lag_s), sent=sent, asked=asked)
+        began_s, heard_s = time.process_time(), 0.0
+        try:
+            for seen in playing:
+                heard_s = seen.at_s
+                yield seen
+            heard_s = len(pcm) / FRAME_BYTES * FRAME_S
+        finally:
+            self._cpu_s += time.process_time() - began_s
+            self._heard_s += heard_s
+
+
+def asked_for(text: str) -> Asked:
+    """What the agent asked before somebody says `text`: nothing but a number is said for no reason."""
+    spoken = "".join(character for character in text if character.isalnum())
+    if not _NUMBER.fullmatch(spoken):
+        return Asked()
+    return Asked("digits", _TELEPHONE_DIGITS if len(spoken) == _TELEPHONE_DIGITS else 0)
