@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
+from tests.sim.fakes import MUSIC
 from tests.sim.scenario import GREETING
 from tests.sim.timing.player import Played, story, turn_line, was_cut
 from tests.sim.timing.sounds import S_PER_CHAR
@@ -36,8 +37,11 @@ def judge(played: Played) -> None:
 
 
 def _heard(played: Played) -> list[_Char]:
-    chars = []
+    chars: list[_Char] = []
     for run in played.leg.heard:
+        if run.text == MUSIC:
+            chars += [_Char(MUSIC, run.began_at, run.ended_at)] * (not chars or chars[-1].text != MUSIC)
+            continue
         count = int(run.frames * FRAME_S / S_PER_CHAR + 0.01)
         for at in range(count):
             begins = run.began_at + at * S_PER_CHAR
@@ -78,7 +82,7 @@ def _check_times(played: Played, row: Must, chars: list[_Char], begin: int, end:
         last_at = max((sound.ended_at for sound in before), default=-math.inf)
         _in_range(played, f"{row.agent!r} after the caller's last sound", began_at - last_at, row.within_ms)
     if row.after_agent_ms is not None:
-        last_at = max(char.ended_at for char in chars[:begin])
+        last_at = max((char.ended_at for char in chars[:begin]), default=-math.inf)
         _in_range(
             played, f"{row.agent!r} after the agent's own words", began_at - last_at, row.after_agent_ms
         )

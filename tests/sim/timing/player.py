@@ -123,6 +123,7 @@ async def _hold(timed: Timed) -> Played:
     )
     call = Call(scenario, leg, ScriptedPhone(scenario.seats, scenario.refer), ScriptedBoard(scenario.seats))
     played = Played(timed, call, leg)
+    failures: list[AssertionError] = []
 
     async def agent_side() -> None:
         await run_call(leg, call.kit())
@@ -130,10 +131,15 @@ async def _hold(timed: Timed) -> Played:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(agent_side)
-        await _caller_side(played)
-        with anyio.fail_after(LONGEST_WAIT_S):
-            await call.over.wait()
+        try:
+            await _caller_side(played)
+        except AssertionError as error:  # told by itself, not within a group
+            failures.append(error)
+            leg.leave()
+        await call.over.wait()
         await anyio.sleep(2.0)  # nothing may stir after the end
+    for failure in failures:
+        raise failure
     played.asked = len(call.dialog.histories)
     return played
 
@@ -152,7 +158,7 @@ async def _moment(played: Played, does: Does) -> float:
     """When the row's time has come, on the loop's clock."""
     if does.later is not None:
         return played.caller[-1].ended_at + does.later
-    words = does.into or does.after or GREETING_END
+    words = does.into or split_clauses(does.after or GREETING)[-1]
     since = played.caller[-1].began_at if played.caller else 0.0
     with anyio.move_on_after(LONGEST_WAIT_S):
         while not played.call.over.is_set():
@@ -195,13 +201,15 @@ async def _do(played: Played, does: Does) -> None:
 async def _hang_up_when_quiet(played: Played) -> None:
     leg = played.leg
     while not leg.is_gone:
+        happened = [event.kind for event in played.call.journal.happened]
+        runs, now = leg.heard, anyio.current_time()
         last_at = max(
-            [leg.answered_at, *(run.ended_at for run in leg.heard), *(s.ended_at for s in played.caller)]
+            [leg.answered_at, *(run.ended_at for run in runs), *(s.ended_at for s in played.caller)]
         )
-        if played.call.board.status and "free" not in played.call.board.status.values():
-            last_at = anyio.current_time()  # with a seat
-        if anyio.current_time() - last_at > QUIET_S:
+        leaves = "bridged" in happened or ("transfer_started" not in happened and not played.timed.stays)
+        if leaves and now - last_at > QUIET_S:
             leg.leave()
+        assert now - last_at < LONGEST_WAIT_S, f"the call never ended\n{story(played)}"
         await anyio.sleep(FRAME_S)
 
 

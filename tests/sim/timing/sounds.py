@@ -19,13 +19,35 @@ import numpy as np
 
 from asr import EngineFailed, Transcript
 from tests.sim import fakes
-from tests.sim.fakes import MARK, ScriptedRecognizer, ScriptedVoice, voiced_frames
+from tests.sim.fakes import MARK, ScriptedRecognizer, ScriptedVoice
 from tests.sim.lines import ScriptedLeg
 from voice.media import SILENCE, PlayoutBuffer, mix
 from voice.phone import FRAME_BYTES, FRAME_S, SAMPLE_RATE
 
 S_PER_CHAR = 0.2
+CALLER_HZ, OTHER_HZ, AGENT_HZ = 180.0, 200.0, 240.0  # pitches of voices
 NoiseKind = Literal["voice", "cough", "door", "hiss", "street"]
+
+
+@cache
+def babble(pitch_hz: float) -> list[bytes]:
+    """Ten seconds of a voice around this pitch that a speech detector takes for speech in every frame."""
+    t = np.arange(10 * SAMPLE_RATE) / SAMPLE_RATE
+    pitch = pitch_hz * (1 + 0.12 * np.sin(2 * np.pi * 1.3 * t) + 0.05 * np.sin(2 * np.pi * 3.1 * t))
+    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
+    formants = (  # level, Hz, bandwidth in Hz
+        (1.0, 550 + 150 * np.sin(2 * np.pi * 2.2 * t), 160),
+        (0.6, 1500 + 350 * np.sin(2 * np.pi * 1.7 * t + 1), 220),
+        (0.35, 2600 + 150 * np.sin(2 * np.pi * 1.1 * t), 300),
+    )
+    wave = np.zeros(len(t))
+    for harmonic in range(1, 40):
+        hz = harmonic * pitch
+        level = 0.05 + sum(share / (1 + ((hz - at) / width) ** 2) for share, at, width in formants)
+        wave += np.where(hz < 3700, level, 0) * np.sin(harmonic * phase + 0.7 * harmonic**2)
+    wave *= 0.75 + 0.25 * np.sin(2 * np.pi * 4.5 * t)
+    pcm = (wave / np.abs(wave).max() * 9000).astype("<i2").tobytes()
+    return [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm), FRAME_BYTES)]
 
 
 # -- the caller's side ---------------------------------------------------------------------------------------
@@ -63,7 +85,7 @@ def spoken(said: Words) -> list[bytes]:
     """The words as marked frames; pauses are silent."""
     _said.append(said)
     sounding = {index for begin, end in said.chars for index in range(begin, end)}
-    voice = voiced_frames()
+    voice = babble(CALLER_HZ)
     return [
         np.array([MARK, len(_said) - 1, index], "<i2").tobytes() + voice[index % len(voice)][6:]
         if index in sounding
@@ -77,7 +99,7 @@ def noise(kind: NoiseKind, lasts_s: float, level_dbfs: float) -> list[bytes]:
     """A noise as frames: a voice without words, a cough, a door, line hiss, a street."""
     frames = round(lasts_s / FRAME_S)
     if kind == "voice":
-        return list(islice(cycle(voiced_frames()), frames))
+        return list(islice(cycle(babble(OTHER_HZ)), frames))
     count = frames * FRAME_BYTES // 2
     wave = np.random.default_rng(12345).standard_normal(count)
     if kind == "street":  # low rumble under some hiss
@@ -205,20 +227,12 @@ def _words(got: dict[tuple[int, int], float], until_s: float) -> str:
 
 # -- the agent's voice ---------------------------------------------------------------------------------------
 @cache
-def _agent_voice() -> list[bytes]:
-    """The babbling voice, higher."""
-    pcm = np.frombuffer(b"".join(voiced_frames()), "<i2")
-    higher = np.interp(np.arange(0, len(pcm) - 1, 1.6), np.arange(len(pcm)), pcm).astype("<i2").tobytes()
-    return [higher[at : at + FRAME_BYTES] for at in range(0, len(higher) - FRAME_BYTES, FRAME_BYTES)]
-
-
-@cache
 def _clause_frames(text: str, rate: float) -> list[bytes]:
     """The agent saying this clause; every frame is known to be of it."""
     number = len(fakes._clauses)  # no two frames of any clauses are alike
     frames = []
     for index, voiced in enumerate(
-        islice(cycle(_agent_voice()), round(len(text) * S_PER_CHAR / rate / FRAME_S))
+        islice(cycle(babble(AGENT_HZ)), round(len(text) * S_PER_CHAR / rate / FRAME_S))
     ):
         frame = np.array([index, number], "<i2").tobytes() + voiced[4:]
         fakes._clauses[frame] = text

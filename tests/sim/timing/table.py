@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dialog import Expects, phrases
-from tests.sim.scenario import CALLER
+from tests.sim.scenario import CALLER, GREETING
 from tests.sim.timing.sounds import NoiseKind
 
 FOLDER = Path(__file__).parent
@@ -61,7 +61,7 @@ class Does(_Row):
 class Must(_Row):
     """One thing that must be so; the rows with `agent` together are all that the agent was heard to say."""
 
-    agent: str = ""  # … any words; ✂ cut off here; {NAME} a phrase of dialog.phrases
+    agent: str = ""  # … any words; ✂ cut off here
     within_ms: tuple[float, float] | None = None  # of the caller's last sound
     after_agent_ms: tuple[float, float] | None = None  # from the agent's own last sound
     silent_within_ms: float | None = None  # after the first sound of the caller's that fell on these words
@@ -79,11 +79,6 @@ class Must(_Row):
     @classmethod
     def _a_range(cls, value: object) -> object:
         return (0.0, value) if isinstance(value, int | float) else value
-
-    @field_validator("agent")
-    @classmethod
-    def _spelled_out(cls, value: str) -> str:
-        return value.format_map(vars(phrases))
 
     @model_validator(mode="after")
     def _one_thing(self) -> Must:
@@ -139,6 +134,7 @@ class Timed(_Row):
     line: Line = Line()
     dialog: list[Answers] = []  # instead of the real one
     number: str = CALLER  # of the caller, "" withheld
+    stays: bool = False  # does not hang up when nothing is said any more
     seat: bool = False  # somebody takes calls that are handed over
     filing_s: float = 0.02
     file: str = ""
@@ -157,6 +153,17 @@ def load(folder: Path = FOLDER) -> Iterator[Timed]:
     for path in sorted(folder.glob("*.yaml")):
         for number, row in enumerate(yaml.safe_load(path.read_text(encoding="utf-8")), 1):
             try:
-                yield Timed.model_validate(row | {"file": path.stem})
+                for it in row.pop("each", [""]):
+                    yield Timed.model_validate(_spelled_out(row, it) | {"file": path.stem})
             except (ValidationError, KeyError) as error:
                 raise ValueError(f"{path.name}, scenario {number} ({row.get('name')}): {error}") from error
+
+
+def _spelled_out(value: Any, it: object) -> Any:
+    """The same with {it} and the names of phrases, as in {FILLER_FIRST}, spelled out."""
+    if isinstance(value, dict):
+        return {key: _spelled_out(inner, it) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_spelled_out(inner, it) for inner in value]
+    names = {"it": it, "GREETING": GREETING, **vars(phrases)}
+    return value.format_map(names) if isinstance(value, str) else value
