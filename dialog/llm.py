@@ -12,7 +12,9 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import anyio
 import httpx
 import structlog
 
@@ -28,7 +30,9 @@ from dialog import (
     Transfer,
     phrases,
 )
+from dialog.breaker import CircuitBreaker
 from dialog.confidence import confidence
+from dialog.expecting import asked_in
 from dialog.intake import Intake
 from dialog.knowledge import Hit, Knowledge
 from dialog.llm_stream import LlmTimeouts, ToolCall, stream_chat
@@ -42,7 +46,6 @@ PASSAGES = 4
 MIN_SCORE = 0.02  # a passage scored lower is not shown to the model
 SOURCE_SCORE = 0.3  # from this score on a passage shown counts as a source of the reply
 
-_CLAUSE = re.compile(r"[，。！？；,!?;\n]")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _PRIVATE = re.compile("[0-9零〇一二三四五六七八九幺]{7,}[Xx]?")
 CALLER_MARK = "【来电号码】"
@@ -60,13 +63,18 @@ class LlmDialog:
         knowledge: Knowledge,
         *,
         timeouts: LlmTimeouts | None = None,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
-        """`base_url` as OpenAI clients take it (…/v1); `api_key` is sent as a bearer token where given."""
+        """`base_url` as OpenAI clients take it (…/v1); `api_key` is sent as a bearer token where given.
+
+        While `breaker` is open the model is not asked and the embedded dialog answers at once.
+        """
         self._url = base_url.rstrip("/") + "/chat/completions"
         self._model = model
         self._fallback = fallback
         self._knowledge = knowledge
         self._timeouts = timeouts or LlmTimeouts()
+        self._breaker = breaker or CircuitBreaker()
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx.AsyncClient(headers=headers)
         self._system = (_PROMPTS / "system.md").read_text(encoding="utf-8")
@@ -92,7 +100,8 @@ class LlmDialog:
         talk = turn_of(call, history).talk
         begun = talk.intake or talk.awaiting in ("ticket_number", "offer", "choice", "confirm")
         told_result = bool(history) and history[-1].who == "result"
-        if begun or told_result or self._fallback.is_order(history):
+        embedded = begun or told_result or self._fallback.is_order(history)
+        if embedded or not self._breaker.may_ask(anyio.current_time()):
             async with aclosing(self._fallback.reply(call, history)) as answer:
                 async for item in answer:
                     yield item
@@ -133,7 +142,11 @@ class LlmDialog:
     async def _ask(
         self, call: CallContext, history: Sequence[Message], talk: Talk
     ) -> AsyncGenerator[str | Basis | Action, None]:
-        """The model's reply, clause by clause, each checked; raises LlmError."""
+        """The model's reply, clause by clause, each checked; raises LlmError.
+
+        What the reply asks for is read from its first clause, as the Basis goes out before the rest is known:
+        a question asked at once is known, one that follows other words is not ("anything").
+        """
         last = history[-1]
         hits = self._hits(history)
         masks = _masks(call, history)
@@ -151,30 +164,43 @@ class LlmDialog:
             talk.rate,
         )
         known = _numbers([*(h.passage.answer for h in hits), *(m.text for m in history)])
-        spoken = pending = ""
+        spoken = False
         calls: list[ToolCall] = []
-        async with aclosing(stream_chat(self._client, self._url, payload, self._timeouts)) as stream:
+        async with aclosing(self._stream(payload)) as stream:
             async for item in stream:
                 if isinstance(item, ToolCall):
                     calls.append(item)
                     continue
-                pending += item
-                clause, pending = _clauses(pending)
-                if clause:
-                    if not spoken:
-                        yield basis
-                    spoken += clause
-                    yield _checked(clause, known, masks)
+                clause = _checked(item, known, masks)
+                if not spoken:
+                    yield replace(basis, expects=asked_in(clause))
+                spoken = True
+                yield clause
         action, words = self._action(calls, call, history, masks)
-        words = (_checked(pending, known, masks) if pending.strip() else "") or (
-            "" if spoken.strip() else words
-        )
         if not spoken:
             yield basis
-        if words:
             yield words
         if action:
             yield action
+
+    async def _stream(self, payload: Mapping[str, Any]) -> AsyncGenerator[str | ToolCall, None]:
+        """The model's answer; how it went is told to the breaker. Raises LlmError."""
+        told = False
+        try:
+            async with aclosing(stream_chat(self._client, self._url, payload, self._timeouts)) as stream:
+                async for item in stream:
+                    yield item
+            told = True
+            if self._breaker.succeeded():
+                self._log.info("llm_back")
+        except LlmError as error:
+            told = True
+            if self._breaker.failed(anyio.current_time()):
+                self._log.warning("llm_given_a_rest", rest_s=self._breaker.rest_s, error=str(error))
+            raise
+        finally:
+            if not told:
+                self._breaker.abandoned()
 
     def _hits(self, history: Sequence[Message]) -> list[Hit]:
         """Passages for the caller's last words; with the words before where the last alone say little."""
@@ -244,12 +270,6 @@ def _sure(asr: float, hits: Sequence[Hit]) -> float:
         return confidence(asr, 0.0, 0.0, 0)
     margin = hits[0].score - (hits[1].score if len(hits) > 1 else 0.0)
     return confidence(asr, hits[0].score, margin, 0)
-
-
-def _clauses(text: str) -> tuple[str, str]:
-    """`text` up to its last clause end, and the rest."""
-    ends = [match.end() for match in _CLAUSE.finditer(text)]
-    return (text[: ends[-1]], text[ends[-1] :]) if ends else ("", text)
 
 
 def _numbers(texts: Iterable[str]) -> set[str]:

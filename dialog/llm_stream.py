@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Mapping
-from contextlib import aclosing
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -15,19 +16,24 @@ from dialog import LlmError
 
 _T = TypeVar("_T")
 RETRYABLE_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
+DRAIN_S = 0.1  # for what a server sends after its answer, so that the connection can serve the next one
+CLOSE_S = 1.0  # for closing a connection
+_CLAUSE = re.compile(r"[，。！？；,!?;\n]")
 
 
 @dataclass(frozen=True, slots=True)
 class LlmTimeouts:
     """Seconds that may be spent waiting for the model.
 
-    `idle_s` counts from one piece of text to the next: comments and empty events that a server sends to keep
-    the connection alive do not reset it.
+    `idle_s` counts from the first words to the first clause, and from clause to clause, since nothing less
+    can be spoken: neither blanks, nor single characters that drip in, nor comments and empty events that a
+    server sends to keep the connection alive reset it. `tool_s` is for a tool call to come in whole.
     """
 
     connect_s: float = 2.0
     first_token_s: float = 4.0
     idle_s: float = 2.5
+    tool_s: float = 6.0
     total_s: float = 30.0
 
 
@@ -43,36 +49,47 @@ class ToolCall:
 class _Progress:
     """What has arrived of one completion."""
 
-    texts: int = 0
+    pending: str = ""  # text after the last clause
+    clauses: int = 0
+    began: bool = False  # there are words
     finished: bool = False
     names: dict[int, str] = field(default_factory=dict)
     arguments: dict[int, str] = field(default_factory=dict)
 
     @property
-    def arrived(self) -> int:
-        """Grows with every piece of text or of a tool call."""
-        return self.texts + len(self.names) + sum(map(len, self.arguments.values()))
+    def steps(self) -> int:
+        """Grows with what brings the caller nearer to hearing something: the first words, clauses, a tool."""
+        return self.began + self.clauses + bool(self.names)
 
 
 async def stream_chat(
     client: httpx.AsyncClient, url: str, payload: Mapping[str, Any], timeouts: LlmTimeouts
 ) -> AsyncGenerator[str | ToolCall, None]:
-    """Yield text as it comes, then the tool calls; raises LlmError, also for an empty answer."""
+    """Yield the text clause by clause as it comes, then the tool calls.
+
+    The clauses together are the text, less blanks at its end. Raises LlmError, also for an empty answer.
+    Closing the generator early closes the connection, so that the model stops.
+    """
     progress = _Progress()
     try:
         async with aclosing(_events(client, url, payload, timeouts, progress)) as events:
             async for event in events:
-                for text in _take(event, progress):
-                    progress.texts += 1
-                    yield text
+                if clause := _take(event, progress):
+                    yield clause
     except httpx.HTTPError as error:
         raise LlmError(f"LLM connection failed: {type(error).__name__}", retryable=True) from error
     if not progress.finished:
         raise LlmError("LLM stream ended before the answer did", retryable=True)
-    if not progress.texts and not progress.names:
+    if not progress.began and not progress.names:
         raise LlmError("LLM gave an empty answer", retryable=True)
-    for index, name in sorted(progress.names.items()):
-        yield ToolCall(name, _arguments(name, progress.arguments.get(index, "")))
+    calls = [
+        ToolCall(name, _arguments(name, progress.arguments.get(index, "")))
+        for index, name in sorted(progress.names.items())
+    ]
+    if _speakable(progress.pending):
+        yield progress.pending
+    for call in calls:
+        yield call
 
 
 async def _events(
@@ -95,17 +112,27 @@ async def _events(
             status = response.status_code
             raise LlmError(f"LLM endpoint answered {status}", retryable=status in RETRYABLE_STATUS)
         lines = response.aiter_lines()
-        heard = 0
+        steps = 0
         while (line := await patience.wait(anext(lines, None))) is not None:
-            if line.strip() == "data: [DONE]":
-                return
-            if line.startswith("data:"):
+            done = line.strip() == "data: [DONE]"
+            if line.startswith("data:") and not done:
                 yield _json(line[5:])
-            if progress.arrived > heard:
-                heard, patience.token_s = progress.arrived, timeouts.idle_s
+            if done or progress.finished:
+                await _drain(lines)
+                return
+            if progress.steps > steps:
+                steps = progress.steps
+                patience.token_s = timeouts.tool_s if progress.names else timeouts.idle_s
     finally:
-        with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(CLOSE_S, shield=True):
             await response.aclose()
+
+
+async def _drain(lines: AsyncIterator[str]) -> None:
+    """Read what follows a complete answer; how that goes is of no matter any more."""
+    with anyio.move_on_after(DRAIN_S), suppress(httpx.HTTPError):
+        async for _ in lines:
+            pass
 
 
 @dataclass(slots=True)
@@ -139,24 +166,34 @@ def _json(data: str) -> Mapping[str, Any]:
     return event
 
 
-def _take(event: Mapping[str, Any], progress: _Progress) -> list[str]:
-    """Texts of an event; tool call parts are gathered in `progress`."""
+def _take(event: Mapping[str, Any], progress: _Progress) -> str:
+    """The clauses that this event completes, "" for none; all else is gathered in `progress`."""
     try:
-        texts: list[str] = []
         for choice in event.get("choices") or ():
             delta = choice.get("delta") or {}
-            if delta.get("content"):
-                texts.append(str(delta["content"]))
+            progress.pending += str(delta.get("content") or "")
             for part in delta.get("tool_calls") or ():
                 index, function = int(part.get("index", 0)), part.get("function") or {}
                 if function.get("name"):
                     progress.names[index] = str(function["name"])
                 arguments = progress.arguments.get(index, "") + (function.get("arguments") or "")
                 progress.arguments[index] = arguments
-            progress.finished = progress.finished or bool(choice.get("finish_reason"))
+            # Some servers write the word null into every event.
+            progress.finished = progress.finished or choice.get("finish_reason") not in (None, "", "null")
     except (AttributeError, TypeError, ValueError) as error:
         raise LlmError("LLM stream event has an unknown shape", retryable=True) from error
-    return texts
+    progress.began = progress.began or _speakable(progress.pending)
+    ends = [mark.end() for mark in _CLAUSE.finditer(progress.pending)]
+    if not ends or not _speakable(progress.pending[: ends[-1]]):
+        return ""
+    clause, progress.pending = progress.pending[: ends[-1]], progress.pending[ends[-1] :]
+    progress.clauses += 1
+    return clause
+
+
+def _speakable(text: str) -> bool:
+    """Whether there is anything to hear in it, not only blanks and marks."""
+    return any(char.isalnum() for char in text)
 
 
 def _arguments(name: str, text: str) -> Mapping[str, Any]:

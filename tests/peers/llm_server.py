@@ -19,14 +19,21 @@ class Request:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    kept: bool = False  # the connection may serve another request after this
 
     async def send(self, data: bytes) -> None:
-        self.writer.write(data)
+        self.writer.write(b"%x\r\n%b\r\n" % (len(data), data) if self.kept else data)
         await self.writer.drain()
 
     async def head(self, status: str = "200 OK", kind: str = "text/event-stream") -> None:
         await self.send(f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n".encode())
+
+    async def kept_head(self) -> None:
+        """Begin an answer in chunks, after which the connection stays."""
+        await self.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        self.kept = True
 
     async def event(self, data: str) -> None:
         await self.send(f"data: {data}\n\n".encode())
@@ -42,22 +49,31 @@ class LlmServer:
     scripts: list[Script]
     requests: list[Request] = field(default_factory=list)
     url: str = ""
+    connections: int = 0
+    asked: asyncio.Event = field(default_factory=asyncio.Event)  # the first request has come
     hung_up: asyncio.Event = field(
         default_factory=asyncio.Event
     )  # a client closed before the answer was over
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
-            start, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines) if k}
-            body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))))
-            request = Request(start.split()[1], headers, body, writer)
-            self.requests.append(request)
-            await self.scripts[min(len(self.requests), len(self.scripts)) - 1](request)
+            while (await self._answer(reader, writer)).kept:
+                pass
         except (ConnectionError, asyncio.IncompleteReadError):
             self.hung_up.set()  # which a client under test may do
         finally:
             writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Request:
+        start, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in lines) if k}
+        body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))))
+        request = Request(start.split()[1], headers, body, reader, writer)
+        self.requests.append(request)
+        self.asked.set()
+        await self.scripts[min(len(self.requests), len(self.scripts)) - 1](request)
+        return request
 
 
 @asynccontextmanager
@@ -158,5 +174,72 @@ def dribbles(*parts: str) -> Script:
             await request.send(b": keep-alive\n\n")
             await request.delta(content="")
             await asyncio.sleep(0.02)
+
+    return script
+
+
+def drips(*parts: str, every_s: float) -> Script:
+    """Says the last of these pieces again and again, one piece every so often, until the client hangs up."""
+
+    async def script(request: Request) -> None:
+        await request.head()
+        for part in parts[:-1]:
+            await request.delta(content=part)
+        while not request.writer.is_closing():
+            await request.delta(content=parts[-1])
+            await asyncio.sleep(every_s)
+
+    return script
+
+
+def drips_arguments(name: str, *, every_s: float) -> Script:
+    """Begins a tool call whose arguments never end."""
+
+    async def script(request: Request) -> None:
+        await request.head()
+        await request.delta(
+            tool_calls=[{"index": 0, "function": {"name": name, "arguments": '{"request": "'}}]
+        )
+        while not request.writer.is_closing():
+            await request.delta(tool_calls=[{"index": 0, "function": {"arguments": "很"}}])
+            await asyncio.sleep(every_s)
+
+    return script
+
+
+def thinks_for_ever() -> Script:
+    """Takes the request and says nothing, not even a status, until the client hangs up."""
+
+    async def script(request: Request) -> None:
+        while await request.reader.read(1024):
+            pass
+        raise ConnectionResetError
+
+    return script
+
+
+def lingers(*parts: str) -> Script:
+    """A good answer, after which the connection stays open, without [DONE], until the client hangs up."""
+
+    async def script(request: Request) -> None:
+        await request.head()
+        for part in parts:
+            await request.delta(content=part)
+        await request.delta(finish="stop")
+        await thinks_for_ever()(request)
+
+    return script
+
+
+def says_and_stays(*parts: str) -> Script:
+    """A good answer on a connection that then serves the next request."""
+
+    async def script(request: Request) -> None:
+        await request.kept_head()
+        for part in parts:
+            await request.delta(content=part, finish="null")
+        await request.delta(finish="stop")
+        await request.event("[DONE]")
+        await request.send(b"")
 
     return script

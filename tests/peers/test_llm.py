@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Sequence
-from datetime import date
 
 import anyio
 import pytest
 
-from dialog import Basis, CallContext, EndCall, FileTicket, Message, TicketState, Transfer, phrases
-from dialog.knowledge import Knowledge, Passage
-from dialog.llm import LlmDialog
-from dialog.llm_stream import LlmTimeouts
-from dialog.manager import EmbeddedDialog
+from dialog import Basis, EndCall, FileTicket, Message, Transfer, phrases
 from dialog.talk import Talk
+from tests.peers.llm_calls import ANSWER, CALL, QUESTION, asked, opened, reply, reply_to
 from tests.peers.llm_server import (
-    LlmServer,
     Script,
     breaks_off,
     calls_tool,
@@ -30,52 +24,6 @@ from tests.peers.llm_server import (
 )
 
 pytestmark = [pytest.mark.peers]
-
-CALL = CallContext("call-1", "13800138000")
-ANSWER = "社保卡丢失后，请带身份证到银行网点补办，工本费20元。"
-KNOWLEDGE = Knowledge(
-    [
-        Passage("social-001", "社保卡丢了怎么补办？", ANSWER, ("补办社保卡要带什么",)),
-        Passage("water-001", "水费怎么交？", "请在手机上交水费。", ("交水费去哪里",)),
-    ],
-    lambda: date(2025, 6, 1),
-)
-QUESTION = "请问社保卡丢了怎么补办"
-FAST = LlmTimeouts(connect_s=1.0, first_token_s=0.3, idle_s=0.2, total_s=2.0)
-
-
-class NoTickets:
-    """A store without work orders."""
-
-    async def by_number(self, number: str) -> TicketState | None:
-        return None
-
-    async def by_caller(self, caller: str) -> Sequence[TicketState]:
-        return ()
-
-
-def asked(text: str) -> list[Message]:
-    return [Message("agent", "您好"), Message("caller", text)]
-
-
-async def reply(url: str, history: list[Message]) -> tuple[Basis, str, object]:
-    """The one basis, all text and the action of a reply; fails when the protocol of replies is broken."""
-    dialog = LlmDialog(url, "m", "secret", EmbeddedDialog(KNOWLEDGE, NoTickets()), KNOWLEDGE, timeouts=FAST)
-    try:
-        items = [item async for item in dialog.reply(CALL, history)]
-    finally:
-        await dialog.aclose()
-    assert isinstance(items[0], Basis)
-    assert sum(isinstance(item, Basis) for item in items) == 1
-    actions = [item for item in items if not isinstance(item, (str, Basis))]
-    assert len(actions) <= 1
-    assert not actions or items[-1] is actions[0]
-    return items[0], "".join(item for item in items if isinstance(item, str)), actions[0] if actions else None
-
-
-async def reply_to(history: list[Message], *scripts: Script) -> tuple[Basis, str, object, LlmServer]:
-    async with llm_server(*scripts) as server:
-        return (*await reply(server.url, history), server)
 
 
 @pytest.mark.anyio
@@ -206,12 +154,10 @@ async def test_what_the_embedded_dialog_began_it_finishes() -> None:
 
 @pytest.mark.anyio
 async def test_closing_a_reply_early_hangs_up_on_the_server() -> None:
-    async with llm_server(dribbles("请您带身份证，")) as server:
-        dialog = LlmDialog(server.url, "m", None, EmbeddedDialog(KNOWLEDGE, NoTickets()), KNOWLEDGE)
+    async with llm_server(dribbles("请您带身份证，")) as server, opened(server.url) as dialog:
         answer = dialog.reply(CALL, asked(QUESTION))
         assert isinstance(await anext(answer), Basis)
         assert await anext(answer) == "请您带身份证，"
         await answer.aclose()
         with anyio.fail_after(2):
             await server.hung_up.wait()
-        await dialog.aclose()
