@@ -250,7 +250,7 @@ class EmbeddedDialog:
     def _offer_choice(self, turn: Turn, first: Passage, second: Passage, sure: float) -> Answer:
         one, two = _spoken(first), _spoken(second)
         talk = understood(turn.talk, awaiting="choice", choice=(first.id, second.id))
-        return Answer(f"请问您是想问{one}，还是{two}？", talk, sure, (first.ref, second.ref))
+        return Answer(f"{phrases.DID_YOU_MEAN}{one}，还是{two}？", talk, sure, (first.ref, second.ref))
 
     def _chosen(self, turn: Turn) -> Answer | None:
         """What a caller chose or accepted; None where nothing was offered or they say something else."""

@@ -83,6 +83,7 @@ DID_YOU_MEAN = "请问您是想问，"
 READ_BACK = "我跟您核对一下。"
 READ_BACK_ASK = "请问对吗？"
 FILED = "已经登记好了，"
+FOUND = "查到了，"
 FILED_PROGRESS = "您也可以凭编号来电查询进度。"
 
 

@@ -42,7 +42,9 @@ def _ask_again(turn: Turn, ask: str) -> Answer | None:
 def _told(turn: Turn, state: TicketState, *, others: int) -> Answer:
     filed = datetime.fromisoformat(state.filed_at.replace("Z", "+00:00"))
     day = f"{spoken_count(filed.month)}月{spoken_count(filed.day)}日"
-    text = f"您{day}反映的{state.title}，现在的状态是{state.status}，由{state.department}办理。"
+    text = (
+        f"{phrases.FOUND}您{day}反映的{state.title}，现在的状态是{state.status}，由{state.department}办理。"
+    )
     if others:
         text += f"您名下还有另外{spoken_count(min(others, 99))}个工单，需要查询请说工单编号。"
     answered = (*turn.talk.answered, f"工单{state.number}的进度")
