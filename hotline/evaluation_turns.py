@@ -150,36 +150,48 @@ def _backgrounds(files: Sequence[Path]) -> list[tuple[str, bool, Samples]]:
 
 def _document(figures: Figures) -> dict[str, Any]:
     """The figures as JSON takes them; a share is its count and the number it is of."""
-    return asdict(figures)
+    from hotline.turn_evaluation import PAUSES_S
+
+    endings = [
+        {
+            "kind": row.kind,
+            "patience": row.patience,
+            "gap_ms": asdict(row.gap_ms) if row.gap_ms else None,
+            "answered_early": asdict(row.answered_early),
+            "unanswered": asdict(row.unanswered),
+            "cut_off": {f"{pause_s:g}": asdict(row.cut_off(pause_s)) for pause_s in PAUSES_S},
+            "clips": [asdict(clip) for clip in row.clips],
+        }
+        for row in figures.endings
+    ]
+    return {**asdict(figures), "endings": endings}
 
 
 def _print(figures: Figures) -> None:
-    pauses = list(figures.endings[0].cut_off) if figures.endings else []
-    table = Table(
-        "turns end", "patience", "gap ms p50 / p95", "answered early", "never answered",
-        *(f"cut off in {pause_s:g} s" for pause_s in pauses), box=None, pad_edge=False,
-    )  # fmt: skip
+    from hotline.turn_evaluation import PAUSES_S, SNR_DB
+
+    names = ["turns end", "patience", "gap ms p50 / p95", "answered early", "never answered"]
+    cuts = [f"cut off in {pause_s:g} s" for pause_s in PAUSES_S]
+    table = Table(*names, *cuts, box=None, pad_edge=False)
     for row in figures.endings:
         cells = [_delays(row.gap_ms), str(row.answered_early), str(row.unanswered)]
-        table.add_row(
-            row.kind, f"{row.patience:g}", *cells, *(str(row.cut_off[pause_s]) for pause_s in pauses)
-        )
+        cut_off = [str(row.cut_off(pause_s)) for pause_s in PAUSES_S]
+        table.add_row(row.kind, f"{row.patience:g}", *cells, *cut_off)
     out.print(table)
     _print_over_agent(figures)
+    noisy = Table(
+        f"speech {SNR_DB:g} dB over", "missed", "late", "false starts a minute", box=None, pad_edge=False
+    )
+    for noise in figures.in_noise:
+        name = f"{noise.noise} (somebody talks in it)" if noise.voices else noise.noise
+        noisy.add_row(name, str(noise.missed), str(noise.late), f"{noise.false_starts / noise.minutes:.1f}")
     if figures.in_noise:
-        noisy = Table(
-            "speech 10 dB over", "missed", "late", "false starts a minute", box=None, pad_edge=False
-        )
-        for noise in figures.in_noise:
-            name = f"{noise.noise} (somebody talks in it)" if noise.voices else noise.noise
-            a_minute = f"{noise.false_starts / noise.minutes:.1f}"
-            noisy.add_row(name, str(noise.missed), str(noise.late), a_minute)
         out.print()
         out.print(noisy)
     out.print(f"\nprocessor time for a minute of audio, without recogniser: {figures.cpu_s_per_minute:.2f} s")
     out.print(
-        "A gap is from the last sound to the decision that the turn is over: the reply, the line and playout "
-        "come on top. Rows 2 and 3 are measured with the first patience."
+        "note: a gap is from the last sound to the decision that the turn is over; the reply, the line and "
+        "playout come on top. All but the first table is measured with the first patience."
     )
 
 

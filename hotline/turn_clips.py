@@ -301,6 +301,8 @@ def _noise_like(samples: Samples, sounding: Mask, count: int, chance: np.random.
 
 def _telephone_band(samples: Samples) -> Samples:
     """What a telephone carries of it: nothing of a room's rumble."""
+    if not samples.size:
+        return samples
     spectrum = np.fft.rfft(samples)
     hertz = np.maximum(np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE), 1.0)
     return np.asarray(np.fft.irfft(spectrum / np.sqrt(1 + (_BAND_FROM_HZ / hertz) ** 8), len(samples)))

@@ -76,16 +76,41 @@ class Delays:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """How the turn of one clip ended."""
+
+    name: str
+    gap_s: float | None  # None: no turn ended after the last sound
+    answered_early: bool  # a turn ended before the last sound, nothing inserted
+    cut_off: dict[float, bool]  # by the pause inserted: a turn ended within it; empty without a place for one
+
+
+@dataclass(frozen=True, slots=True)
 class Endings:
-    """How turns of one kind of clip end with one patience."""
+    """How the turns of one kind of clip end with one patience."""
 
     kind: Kind
     patience: float
-    gap_ms: Delays | None
-    answered_early: Share  # a turn ended before the last sound, nothing inserted
-    unanswered: Share  # no turn ended after the last sound
-    cut_off: dict[float, Share]  # by the pause inserted: a turn ended within it
-    worst: tuple[tuple[str, float], ...]  # the longest gaps, seconds
+    clips: tuple[Ending, ...]
+
+    @property
+    def gap_ms(self) -> Delays | None:
+        """From the last sound to the decision that the turn is over."""
+        return Delays.of_all([clip.gap_s for clip in self.clips if clip.gap_s is not None])
+
+    @property
+    def answered_early(self) -> Share:
+        """Turns ended in mid-request, nothing inserted."""
+        return Share.of_all(clip.answered_early for clip in self.clips)
+
+    @property
+    def unanswered(self) -> Share:
+        """No turn ended after the last sound."""
+        return Share.of_all(clip.gap_s is None for clip in self.clips)
+
+    def cut_off(self, pause_s: float) -> Share:
+        """Turns ended within a pause of that length."""
+        return Share.of_all(clip.cut_off[pause_s] for clip in self.clips if clip.cut_off)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,30 +179,24 @@ class Evaluation:
 
     def endings(self, kind: Kind, patience: float) -> Endings:
         """Gaps and cut-offs of all clips of a kind."""
-        clips = [clip for clip in self.material.clips if clip.kind == kind]
-        gaps: list[tuple[str, float]] = []
-        early: list[bool] = []
-        cut: dict[float, list[bool]] = {pause_s: [] for pause_s in PAUSES_S}
-        for clip in clips:
-            ends = self._ends(clip, patience)
-            early.append(any(at_s < clip.last_s for at_s in ends))
-            gaps += [(clip.name, at_s - clip.last_s) for at_s in ends if at_s >= clip.last_s]
-            for pause_s, verdicts in cut.items():
-                paused = with_pause(clip, pause_s)
-                if paused is not None:
-                    until_s = paused.pause_end_s + _RESUMED_S
-                    inside = (
-                        paused.pause_start_s <= at_s <= until_s for at_s in self._ends(paused.clip, patience)
-                    )
-                    verdicts.append(any(inside))
-        return Endings(
-            kind,
-            patience,
-            Delays.of_all([gap_s for _, gap_s in gaps]),
-            Share.of_all(early),
-            Share(len(clips) - len(gaps), len(clips)),
-            {pause_s: Share.of_all(verdicts) for pause_s, verdicts in cut.items()},
-            tuple(sorted(gaps, key=lambda gap: -gap[1])[:5]),
+        clips = (clip for clip in self.material.clips if clip.kind == kind)
+        return Endings(kind, patience, tuple(self._ending(clip, patience) for clip in clips))
+
+    def _ending(self, clip: LabelledClip, patience: float) -> Ending:
+        ends = self._ends(clip, patience)
+        answered_s = next((at_s for at_s in ends if at_s >= clip.last_s), None)
+        cut_off: dict[float, bool] = {}
+        for pause_s in PAUSES_S:
+            paused = with_pause(clip, pause_s)
+            if paused is not None:
+                until_s = paused.pause_end_s + _RESUMED_S
+                told = self._ends(paused.clip, patience)
+                cut_off[pause_s] = any(paused.pause_start_s <= at_s <= until_s for at_s in told)
+        return Ending(
+            clip.name,
+            None if answered_s is None else round(answered_s - clip.last_s, 3),
+            any(at_s < clip.last_s for at_s in ends),
+            cut_off,
         )
 
     def _kinds(self) -> list[Kind]:

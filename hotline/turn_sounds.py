@@ -24,6 +24,7 @@ SOUND_DBFS = -26.0  # callers and agent
 NOISE_DBFS = -30.0
 NOISE_S = 3.0
 NOISE_LEAD_S = 2.0  # a call is not young when its caller speaks: the noise is known
+_AROUND_S = 0.2  # of silence around a saying
 _AGENT_SAYS = (
     "医保个人账户的钱可以给家里人使用。请您带上本人的身份证和社保卡，到就近的医保服务窗口办理家庭共济备案。",
     "备案以后，您的父母、配偶和子女看病买药的时候，就可以直接使用您账户里的余额了。",
@@ -143,7 +144,8 @@ async def _spoken(voice_name: str, text: str) -> bytes:
     voice = EspeakVoice(voice_name)
     pcm = np.frombuffer(await synthesise(voice, text), "<i2").astype(np.float64)
     samples = soxr.resample(pcm, voice.sample_rate, SAMPLE_RATE)
-    return bytes(np.clip(np.round(_at_level(samples, SOUND_DBFS)), -32768, 32767).astype("<i2").tobytes())
+    spoken = np.pad(_at_level(samples, SOUND_DBFS), round(_AROUND_S * SAMPLE_RATE))
+    return bytes(np.clip(np.round(spoken), -32768, 32767).astype("<i2").tobytes())
 
 
 def _at_level(samples: Samples, level_dbfs: float) -> Samples:

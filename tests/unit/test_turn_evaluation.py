@@ -1,0 +1,357 @@
+"""Conversation timing is measured right: ears whose manners are known give the figures they must give."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dialog import Expects
+from hotline.cli import main
+from hotline.evaluation_turns import load_material
+from hotline.line_conditions import SAMPLE_RATE, Samples, pink_noise
+from hotline.speech import write_wav
+from hotline.turn_clips import LEAD_S, LabelledClip
+from hotline.turn_evaluation import (
+    PAUSES_S,
+    Delays,
+    Evaluation,
+    Material,
+    Share,
+    asked_for,
+)
+from hotline.turn_playing import Asked, Listening, StandIn, play
+from hotline.turn_sounds import (
+    Noise,
+    agent_speech,
+    echo_of,
+    has_voices,
+    in_noise,
+    noise_clips,
+    noise_only,
+    synthetic_clips,
+)
+from tests.unit.espeak import synthesise
+from tests.unit.test_turn_clips import hush, pcm, spoken, tone
+from voice.media import SILENCE, level_dbfs
+from voice.phone import FRAME_BYTES, FRAME_S
+from voice.turns import Turn
+
+pytestmark = [pytest.mark.unit]
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+TEXT = "想听歌曲老男孩"
+GAPS_S = [0.02, 0.02, 0.02, 0.08, 0.02, 0.02, 0.02]
+
+
+class Level:
+    """Takes all that is louder than `over_dbfs` for speech, waits `patience_s`, is interrupted at once."""
+
+    def __init__(self, patience_s: float, *, over_dbfs: float = -45.0) -> None:
+        self.patience_s, self.over_dbfs = patience_s, over_dbfs
+        self.silence_s = 0.0
+        self.in_turn = self.barged_in = False
+        self.heard: list[tuple[bytes, bool, str, Expects, int]] = []
+
+    def take(
+        self, frame: bytes, sent: bytes, *, agent_speaks: bool, partial: str, expects: Expects, digits: int
+    ) -> Turn | None:
+        self.heard.append((sent, agent_speaks, partial, expects, digits))
+        speech = level_dbfs(frame) > self.over_dbfs
+        self.silence_s = 0.0 if speech else self.silence_s + FRAME_S
+        if speech and not self.in_turn:
+            self.in_turn, self.barged_in = True, False
+            return Turn.BEGAN
+        if self.in_turn and agent_speaks and not self.barged_in:
+            self.barged_in = True
+            return Turn.BARGE_IN
+        if self.in_turn and self.silence_s >= self.patience_s - 1e-9:
+            self.in_turn = False
+            return Turn.ENDED
+        return None
+
+
+def evaluation(material: Material, *, over_dbfs: float = -45.0) -> Evaluation:
+    """By ears whose patience is in seconds."""
+
+    def listening(patience: float) -> Listening:
+        return Level(patience, over_dbfs=over_dbfs)
+
+    return Evaluation(listening, material)
+
+
+def clip() -> LabelledClip:
+    return spoken(TEXT, GAPS_S)
+
+
+# -- how turns end -------------------------------------------------------------------------------------------
+def test_a_gap_is_from_the_last_sound_to_the_decision() -> None:
+    endings = evaluation(Material([clip()])).endings("human", 0.5)
+    assert [one.gap_s for one in endings.clips] == pytest.approx([0.5], abs=0.03)
+    assert endings.gap_ms is not None
+    assert endings.gap_ms.count == 1
+    assert endings.answered_early == Share(0, 1)
+    assert endings.unanswered == Share(0, 1)
+
+
+def test_pauses_longer_than_the_patience_are_cut_off_and_no_others() -> None:
+    endings = evaluation(Material([clip()])).endings("human", 0.9)
+    assert {pause_s: endings.cut_off(pause_s).count for pause_s in PAUSES_S} == {
+        0.6: 0,
+        0.8: 0,
+        1.0: 1,
+        1.2: 1,
+    }
+    assert all(endings.cut_off(pause_s).of == 1 for pause_s in PAUSES_S)
+
+
+def test_a_turn_ended_within_a_request_is_answered_early_and_measured_to_its_true_end() -> None:
+    halting = spoken("想听歌曲", [0.02, 0.5, 0.02, 0.02])
+    eager = evaluation(Material([halting])).endings("human", 0.3)
+    assert eager.answered_early == Share(1, 1)
+    assert [one.gap_s for one in eager.clips] == pytest.approx([0.3], abs=0.03)
+    patient = evaluation(Material([halting])).endings("human", 0.7)
+    assert patient.answered_early == Share(0, 1)
+
+
+def test_an_ear_that_hears_nothing_answers_nothing() -> None:
+    endings = evaluation(Material([clip()]), over_dbfs=0.0).endings("human", 0.5)
+    assert endings.unanswered == Share(1, 1)
+    assert endings.gap_ms is None
+
+
+def test_a_clip_without_a_place_for_a_pause_counts_for_gaps_only() -> None:
+    endings = evaluation(Material([spoken("您好", [0.1, 0.1])])).endings("human", 0.5)
+    assert endings.cut_off(0.8) == Share(0, 0)
+    assert endings.gap_ms is not None
+
+
+def test_each_patience_gives_a_row_of_each_kind_there_is() -> None:
+    figures = evaluation(Material([clip()])).run([0.3, 0.9])
+    assert [(row.kind, row.patience) for row in figures.endings] == [("human", 0.3), ("human", 0.9)]
+    gaps = [row.gap_ms.p50 for row in figures.endings if row.gap_ms]
+    assert gaps[1] - gaps[0] == pytest.approx(600, abs=30)
+    assert figures.over_agent is None
+    assert figures.in_noise == ()
+
+
+# -- in the recogniser's place -----------------------------------------------------------------------------
+def test_words_come_when_they_have_been_said_and_a_little_later() -> None:
+    one = clip()
+    words = StandIn(one, lag_s=0.2)
+    words.turn_began(one.first_s + 0.1)
+    assert words.partial(one.said_s[3] + 0.19) == TEXT[:3]
+    assert words.partial(one.said_s[3] + 0.21) == TEXT[:4]
+    assert words.partial(one.last_s + 0.21) == TEXT
+
+
+def test_a_second_turn_has_its_own_words_only() -> None:
+    one = spoken("想听歌曲", [0.02, 1.5, 0.02, 0.02])
+    words = StandIn(one)
+    words.turn_began(one.first_s + 0.1)
+    assert words.partial(one.said_s[1] + 1.0) == "想听"
+    words.turn_began(one.said_s[1] + 1.6)
+    assert words.partial(one.last_s + 0.5) == "歌曲"
+
+
+def test_words_have_no_punctuation() -> None:
+    words = StandIn(spoken("想听，歌曲。", [0.02] * 4))
+    assert words.partial(100.0) == "想听歌曲"
+
+
+def test_the_ear_gets_words_only_within_a_turn_and_what_was_asked() -> None:
+    one = clip()
+    ear = Level(0.5)
+    seen = list(play(ear, one.pcm, StandIn(one), asked=Asked("digits", 11)))
+    assert [each.turn for each in seen] == [Turn.BEGAN, Turn.ENDED]
+    partials = [partial for _, _, partial, _, _ in ear.heard]
+    assert partials[round(seen[0].at_s / FRAME_S) - 1] == ""
+    assert partials[round(seen[1].at_s / FRAME_S) - 1] == TEXT
+    assert set(partials[round(seen[1].at_s / FRAME_S) :]) == {""}
+    assert {(expects, digits) for *_, expects, digits in ear.heard} == {("digits", 11)}
+
+
+def test_an_interrupted_agent_falls_silent() -> None:
+    ear = Level(0.5)
+    voice = np.full(SAMPLE_RATE * 20, 3000, "<i2").tobytes()
+    seen = list(play(ear, clip().pcm, sent=voice))
+    stopped = next(round(one.at_s / FRAME_S) for one in seen if one.turn is Turn.BARGE_IN)
+    assert all(speaks and sent == voice[:FRAME_BYTES] for sent, speaks, *_ in ear.heard[:stopped])
+    assert all(not speaks and sent is SILENCE for sent, speaks, *_ in ear.heard[stopped:])
+
+
+def test_an_agent_that_has_finished_is_silent_too() -> None:
+    ear = Level(0.5)
+    list(play(ear, bytes(FRAME_BYTES * 5), sent=bytes(range(200)) * 2))
+    assert [speaks for _, speaks, *_ in ear.heard] == [True, True, False, False, False]
+
+
+def test_only_those_who_say_a_number_were_asked_for_one() -> None:
+    assert asked_for("想听歌曲") == Asked()
+    assert asked_for("一三五一五零八二一九二") == Asked("digits", 11)
+    assert asked_for("八八六四，八五七三。") == Asked("digits", 0)
+    assert asked_for("设定二十九度") == Asked()
+
+
+# -- over the agent, and in noise ----------------------------------------------------------------------------
+def test_what_stops_the_agent_is_told_apart() -> None:
+    loud, quiet = pcm(tone(1.0)), pcm(hush(1.0))
+    noises = [Noise("a.wav", loud, False), Noise("a.wav", quiet, False), Noise("b_en.wav", loud, True)]
+    material = Material([clip()], backchannels=[clip(), clip()], noises=noises)
+    over = evaluation(material).run([0.5]).over_agent
+    assert over is not None
+    assert over.backchannels == Share(2, 2)
+    assert over.noise == Share(1, 2)
+    assert over.noise_by_file == {"a.wav": Share(1, 2), "b_en.wav": Share(1, 1)}
+    assert over.voices == Share(1, 1)
+    assert over.unheard == {"human": Share(0, 1)}
+    stopped = over.interruptions_ms["human"]
+    assert stopped is not None
+    assert stopped.p50 == pytest.approx(40, abs=25)  # the first frame begins the turn, the second stops
+
+
+def test_an_echo_stops_an_ear_that_hears_it_and_no_other() -> None:
+    material = Material([], backchannels=[clip()])
+    keen, dull = (evaluation(material, over_dbfs=over).run([0.5]).over_agent for over in (-55.0, -30.0))
+    assert keen is not None
+    assert dull is not None
+    assert keen.echo == Share(4, 4)
+    assert dull.echo == Share(0, 4)
+
+
+def test_an_echo_is_20_db_below_and_late() -> None:
+    sent = np.zeros(SAMPLE_RATE * 2, "<i2")
+    sent[:SAMPLE_RATE] = (8000 * np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)).astype("<i2")
+    echo = echo_of(sent.tobytes(), 0.3)
+    assert len(echo) == sent.nbytes
+    at = round(0.3 * SAMPLE_RATE) * 2
+    assert level_dbfs(echo[:at]) < -55
+    assert level_dbfs(echo[at : at + SAMPLE_RATE]) == pytest.approx(
+        level_dbfs(sent[:SAMPLE_RATE].tobytes()) - 20, abs=0.3
+    )
+
+
+def test_noise_hides_callers_from_an_ear_that_is_dull_and_starts_turns_of_one_that_is_keen() -> None:
+    material = Material([clip()], backgrounds=[("pink", False, pink_noise())])
+    dull = evaluation(material, over_dbfs=0.0).run([0.5]).in_noise[0]
+    assert (dull.missed, dull.late, dull.false_starts) == (Share(1, 1), Share(0, 1), 0)
+    keen = evaluation(material, over_dbfs=-80.0).run([0.5]).in_noise[0]
+    assert (keen.missed, keen.late, keen.false_starts) == (Share(0, 1), Share(0, 1), 1)  # one that never ends
+
+
+def test_noise_is_added_at_its_level_and_begins_before_the_caller() -> None:
+    one = clip()
+    noisy = in_noise(one, pink_noise(), 10)
+    assert noisy.first_s - one.first_s == pytest.approx(2.0)
+    assert noisy.duration_s - one.duration_s == pytest.approx(2.0)
+    speech = one.pcm[round(one.first_s * SAMPLE_RATE) * 2 : round(one.last_s * SAMPLE_RATE) * 2]
+    before = noisy.pcm[: round(LEAD_S * SAMPLE_RATE) * 2]
+    assert level_dbfs(before) == pytest.approx(level_dbfs(speech) - 10, abs=2.5)
+    assert level_dbfs(noise_only(pink_noise(), -36, 3.0)) == pytest.approx(-36, abs=1)
+
+
+def test_noise_clips_come_from_all_files_and_from_other_places_in_each(tmp_path: Path) -> None:
+    rising = np.linspace(0, 1, 4 * SAMPLE_RATE) * 5000 * np.sin(np.arange(4 * SAMPLE_RATE))
+    write_wav(tmp_path / "a.wav", rising.astype("<i2").tobytes(), SAMPLE_RATE)
+    write_wav(tmp_path / "door.wav", pcm(tone(0.2)), SAMPLE_RATE)
+    clips = noise_clips(sorted(tmp_path.glob("*.wav")), 6)
+    assert [one.name for one in clips] == ["a.wav", "door.wav"] * 3
+    assert len({one.pcm for one in clips}) == 6
+    door = np.frombuffer(clips[1].pcm, "<i2")
+    assert np.count_nonzero(np.abs(door) > 500) < 0.2 * SAMPLE_RATE
+    assert [one.duration_s for one in clips] == [3.0] * 6
+
+
+def test_a_recordings_name_tells_whether_somebody_talks_in_it() -> None:
+    assert has_voices(Path("street_mobile_en.wav"))
+    assert has_voices(Path("bar-voices.wav"))
+    assert not has_voices(Path("street.wav"))
+
+
+def test_synthetic_callers_say_their_words_at_a_telephones_level() -> None:
+    (one,) = synthetic_clips([("您好请问", "f5")])
+    assert (one.kind, one.text, one.name) == ("synthetic", "您好请问", "f5: 您好请问")
+    speech = one.pcm[round(one.first_s * SAMPLE_RATE) * 2 : round(one.last_s * SAMPLE_RATE) * 2]
+    assert level_dbfs(speech) == pytest.approx(-26, abs=2)
+    assert len(agent_speech()) > 15 * 2 * SAMPLE_RATE
+
+
+def test_figures_of_nothing() -> None:
+    assert Delays.of_all([]) is None
+    assert str(Share(0, 0)) == "0 of 0"
+    assert str(Share(1, 4)) == "1 of 4 (25.0%)"
+    assert Delays.of_all([0.1, 0.2, 0.3]) == Delays(200, 290, 3)
+
+
+# -- the command ---------------------------------------------------------------------------------------------
+@pytest.fixture
+def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in os.environ:
+        if name.upper().startswith("HOTLINE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Two recordings, one of silence that has a text, and one noise."""
+    folder = tmp_path / "set"
+    (folder / "noise").mkdir(parents=True)
+    for name, sentence in {"a": "我想咨询一下出生证明要收费吗", "b": "请问经济适用房可以网上办吗"}.items():
+        write_wav(folder / f"{name}.wav", synthesise(sentence), SAMPLE_RATE)
+        (folder / f"{name}.txt").write_text(sentence, encoding="utf-8")
+    write_wav(folder / "c.wav", pcm(hush(1.0)), SAMPLE_RATE)
+    (folder / "c.txt").write_text("您好", encoding="utf-8")
+    street: Samples = pink_noise()[: 3 * SAMPLE_RATE]
+    write_wav(folder / "noise" / "street.wav", street.astype("<i2").tobytes(), SAMPLE_RATE)
+    return folder
+
+
+@pytest.mark.usefixtures("_bare")
+def test_the_command_prints_its_tables(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "turns", str(data), "--limit", "3", "--patience", "1", "--patience", "2"]) == 0
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert sum(line.startswith("human ") for line in lines) == 2
+    assert sum(line.startswith("synthetic ") for line in lines) == 2
+    for part in ("嗯, 对, 好的", "interruptions, human", "its own echo", "street.wav", "processor time"):
+        assert part in shown.out
+    assert "left out: c.wav: no speech stands out in it" in shown.err
+
+
+@pytest.mark.usefixtures("_bare")
+def test_the_json_has_every_clip_and_what_is_left_out(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "noise" / "street.wav").unlink()
+    assert main(["eval", "turns", str(data), "--limit", "2", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    human, synthetic = document["endings"]
+    assert (human["kind"], human["patience"], len(human["clips"])) == ("human", 1.0, 2)
+    assert synthetic["answered_early"]["of"] == 2
+    assert set(human["cut_off"]) == {"0.6", "0.8", "1", "1.2"}
+    assert document["over_agent"]["noise"] == {"count": 0, "of": 0}
+    assert document["left_out"] == ["noise: there are no recordings of it; name a folder with --noise"]
+    assert document["cpu_s_per_minute"] > 0
+
+
+@pytest.mark.usefixtures("_bare")
+def test_a_folder_without_noise_is_a_usage_error(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", "turns", str(data), "--noise", str(tmp_path)]) == 2
+    assert "no WAVs of noise in it" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_bare")
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"the real speech is absent: no folder {DATA}")
+def test_real_speech_is_turned_into_clips_with_ends_words_and_pauses() -> None:
+    material, left_out = load_material(DATA, limit=3)
+    assert not left_out
+    human = [one for one in material.clips if one.kind == "human"]
+    assert [one.text for one in human] == ["设定二十九度", "调高温度", "上海孙中山故居纪念馆"]
+    assert human[0].first_s == pytest.approx(LEAD_S + 0.44, abs=0.05)
+    assert human[0].last_s == pytest.approx(LEAD_S + 1.9, abs=0.08)
+    figures = evaluation(material).run([0.5])
+    assert figures.endings[0].answered_early == Share(0, 3)
