@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 
-from tests.sim.fakes import MUSIC
 from tests.sim.scenario import GREETING
-from tests.sim.timing.player import Played, story, turn_line, was_cut
-from tests.sim.timing.sounds import S_PER_CHAR
+from tests.sim.timing.heard import CUT, Char, Clause, clauses_heard
+from tests.sim.timing.player import Played, story, turn_line
 from tests.sim.timing.table import Must
 from voice.phone import FRAME_S
 
-CUT = "✂"
 SLACK_MS = FRAME_S * 1000 + 1  # times are exact to a frame
-BREATH_S = 2 * FRAME_S  # clauses this close are heard as one
-
-
-@dataclass(frozen=True)
-class _Char:
-    """A character the agent was heard to say, or ✂ where a clause was cut off."""
-
-    text: str
-    began_at: float
-    ended_at: float
 
 
 def judge(played: Played) -> None:
@@ -36,25 +23,11 @@ def judge(played: Played) -> None:
             _check_record(played, row)
 
 
-def _heard(played: Played) -> list[_Char]:
-    chars: list[_Char] = []
-    for run in played.leg.heard:
-        if run.text == MUSIC:
-            chars += [_Char(MUSIC, run.began_at, run.ended_at)] * (not chars or chars[-1].text != MUSIC)
-            continue
-        count = int(run.frames * FRAME_S / S_PER_CHAR + 0.01)
-        for at in range(count):
-            begins = run.began_at + at * S_PER_CHAR
-            chars.append(_Char(run.text[at], begins, begins + S_PER_CHAR))
-        if was_cut(run):
-            chars.append(_Char(CUT, run.ended_at, run.ended_at))
-    return chars
-
-
 def _check_words(played: Played, rows: list[Must]) -> None:
     """The rows together are all that was heard, in order; then each one's times."""
-    chars = _heard(played)
-    said = "".join(char.text for char in chars)
+    clauses = clauses_heard(played.leg.stretches)
+    chars = [(char, clause) for clause in clauses for char in clause.chars()]
+    said = "".join(char.text for char, _ in chars)
     patterns = [_pattern(row.agent) for row in rows]
     if not rows or not GREETING.startswith(re.split("[…✂]", rows[0].agent)[0]):
         patterns.insert(0, _pattern(GREETING))
@@ -68,14 +41,20 @@ def _check_words(played: Played, rows: list[Must]) -> None:
         raise AssertionError(f"{played.timed}\n{missing}\n{story(played)}")
     for number, row in enumerate(rows, 1):
         begin, end = match.span(number)
-        _check_times(played, row, chars, begin, end)
+        _check_times(played, row, [char for char, _ in chars], begin, end)
+        _check_holds(played, row, [clause for _, clause in chars[begin:end]])
+
+
+def _check_holds(played: Played, row: Must, clauses: list[Clause]) -> None:
+    held_s = sum({id(clause): clause.held_s for clause in clauses}.values())
+    _in_range(played, f"silences within {row.agent!r}", held_s, row.held_ms)
 
 
 def _pattern(words: str) -> str:
     return "".join(f"[^{CUT}]*?" if char == "…" else re.escape(char) for char in words)
 
 
-def _check_times(played: Played, row: Must, chars: list[_Char], begin: int, end: int) -> None:
+def _check_times(played: Played, row: Must, chars: list[Char], begin: int, end: int) -> None:
     began_at, ended_at = chars[begin].began_at, chars[end - 1].ended_at
     before = [sound for sound in played.caller if sound.began_at < began_at]
     if row.within_ms is not None:
@@ -110,7 +89,7 @@ def _check_record(played: Played, row: Must) -> None:
     found: dict[str, object] = {
         "turns": sum(turn.who == "caller" for turn in turns),
         "caller": [turn.text for turn in turns if turn.who == "caller"],
-        "record": [turn_line(turn.who, turn.text, turn.heard_text, turn.interrupted) for turn in turns],
+        "record": [turn_line(turn) for turn in turns],
         "history": [f"{message.who} {message.text}" for message in history],
         "events": " ".join(event.kind for event in journal.happened),
         "ends": f"{journal.ended.end_reason} {journal.ended.outcome}",

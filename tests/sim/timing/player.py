@@ -9,12 +9,23 @@ import anyio
 import structlog.testing
 
 from dialog import Action, Basis, CallContext, EndCall, FileTicket, Message, Summary, TicketDraft, Transfer
-from tests.sim.lines import Run, ScriptedBoard, ScriptedPhone, SeatScript
+from tests.sim.fakes import MUSIC
+from tests.sim.lines import ScriptedBoard, ScriptedPhone, SeatScript
 from tests.sim.scenario import GREETING, Call, Scenario, _check_any_call
-from tests.sim.timing.sounds import S_PER_CHAR, TimedLeg, TimedRecognizer, TimedVoice, noise, spoken, words
+from tests.sim.timing.sounds import (
+    S_PER_CHAR,
+    Stretch,
+    TimedLeg,
+    TimedRecognizer,
+    TimedVoice,
+    noise,
+    spoken,
+    words,
+)
 from tests.sim.timing.table import Answers, Does, Timed
 from tests.sim.virtual_time import run_virtual
 from tts.clauses import split_clauses
+from voice.events import Turn
 from voice.phone import FRAME_S
 from voice.session import run_call
 
@@ -80,13 +91,8 @@ class Played:
     @property
     def zero_at(self) -> float:
         """The end of the greeting, as it is when nothing cuts it; times in tables count from here."""
-        runs = [run for run in self.leg.heard if run.text == GREETING_END]
-        return runs[0].began_at + full_s(runs[0]) if runs else self.leg.answered_at
-
-
-def full_s(run: Run) -> float:
-    """How long this clause is when it is not cut."""
-    return len(run.text) * S_PER_CHAR
+        ends = [stretch for stretch in self.leg.stretches if stretch.text == GREETING_END]
+        return ends[0].began_at + ends[0].whole_s if ends else self.leg.answered_at
 
 
 def play(timed: Timed) -> Played:
@@ -162,11 +168,12 @@ async def _moment(played: Played, does: Does) -> float:
     since = played.caller[-1].began_at if played.caller else 0.0
     with anyio.move_on_after(LONGEST_WAIT_S):
         while not played.call.over.is_set():
-            for run in played.leg.heard:
-                at = run.text.find(words)
-                if at < 0 or (run.began_at + full_s(run) <= since and (does.into or does.after)):
+            for stretch in played.leg.stretches:
+                at = stretch.text.find(words)
+                past = stretch.began_at + stretch.whole_s <= since and (does.into or does.after)
+                if at < 0 or stretch.first or past:
                     continue
-                begins_at = run.began_at + at * S_PER_CHAR
+                begins_at = stretch.began_at + at * S_PER_CHAR
                 return begins_at + does.at + (0.0 if does.into else len(words) * S_PER_CHAR)
             await anyio.sleep(FRAME_S)
     raise AssertionError(f"{words!r} was never heard, so the caller could not: {does}\n{story(played)}")
@@ -202,10 +209,9 @@ async def _hang_up_when_quiet(played: Played) -> None:
     leg = played.leg
     while not leg.is_gone:
         happened = [event.kind for event in played.call.journal.happened]
-        runs, now = leg.heard, anyio.current_time()
-        last_at = max(
-            [leg.answered_at, *(run.ended_at for run in runs), *(s.ended_at for s in played.caller)]
-        )
+        now = anyio.current_time()
+        ends = [sound.ended_at for sound in played.caller] + [heard.ended_at for heard in leg.stretches]
+        last_at = max([leg.answered_at, *ends])
         leaves = "bridged" in happened or ("transfer_started" not in happened and not played.timed.stays)
         if leaves and now - last_at > QUIET_S:
             leg.leave()
@@ -216,33 +222,31 @@ async def _hang_up_when_quiet(played: Played) -> None:
 # -- telling -------------------------------------------------------------------------------------------------
 def story(played: Played) -> str:
     """What was heard when, in seconds from the end of the greeting; for messages."""
-    zero_at, recorder_s = played.zero_at, played.leg.answered_at
-    lines = [(run.began_at, run.ended_at, f"agent   {heard_of(run)}") for run in played.leg.heard]
-    lines += [(sound.began_at, sound.ended_at, f"caller  {sound.what}") for sound in played.caller]
-    lines += [
-        (recorder_s + event.at_s, recorder_s + event.at_s, f"event   {event.kind}")
-        for event in played.call.journal.happened
-    ]
+    lines = [(sound.began_at, sound.ended_at, f"caller  {sound.what}") for sound in played.caller]
+    for stretch in played.leg.stretches:
+        lines.append((stretch.began_at, stretch.ended_at, f"agent   {heard_of(stretch)}"))
+    for event in played.call.journal.happened:
+        at = played.leg.answered_at + event.at_s
+        lines.append((at, at, f"event   {event.kind}"))
+    zero_at = played.zero_at
     told = [
         f"  {began - zero_at:7.2f} {ended - zero_at:7.2f}  {what}" for began, ended, what in sorted(lines)
     ]
-    record = [
-        f"  {turn_line(turn.who, turn.text, turn.heard_text, turn.interrupted)}"
-        for turn in played.call.journal.turns
-    ]
-    return "\n".join(["heard, from … to:", *told, "recorded:", *record])
+    recorded = [f"  {turn_line(turn)}" for turn in played.call.journal.turns]
+    return "\n".join(["heard, from … to:", *told, "recorded:", *recorded])
 
 
-def heard_of(run: Run) -> str:
-    """The clause as far as it was heard, ✂ where it was cut."""
-    return run.text[: int(run.frames * FRAME_S / S_PER_CHAR + 0.01)] + ("✂" if was_cut(run) else "")
+def heard_of(stretch: Stretch) -> str:
+    """The clause as far as it was heard; | where that begins or ends within it."""
+    if stretch.text == MUSIC:
+        return MUSIC
+    per_char = stretch.clause_frames / len(stretch.text)
+    heard = stretch.text[int(stretch.first / per_char + 0.01) : int(stretch.next / per_char + 0.01)]
+    return "|" * bool(stretch.first) + heard + "|" * (stretch.next < stretch.clause_frames)
 
 
-def was_cut(run: Run) -> bool:
-    """Whether this clause was not heard to its end."""
-    return run.frames < round(full_s(run) / FRAME_S)
-
-
-def turn_line(who: str, text: str, heard: str | None, interrupted: bool) -> str:
+def turn_line(turn: Turn) -> str:
     """A turn of the record as tables write it."""
-    return f"caller {text}" if who == "caller" else f"agent {heard}{'✂' if interrupted else ''}"
+    if turn.who == "caller":
+        return f"caller {turn.text}"
+    return f"agent {turn.heard_text}{'✂' if turn.interrupted else ''}"

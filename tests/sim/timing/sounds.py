@@ -8,7 +8,7 @@ was played. The caller's and the agent's voices, and an echo of the latter, are 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import cycle, islice
@@ -19,7 +19,7 @@ import numpy as np
 
 from asr import EngineFailed, Transcript
 from tests.sim import fakes
-from tests.sim.fakes import MARK, ScriptedRecognizer, ScriptedVoice
+from tests.sim.fakes import MARK, MUSIC, ScriptedRecognizer, ScriptedVoice
 from tests.sim.lines import ScriptedLeg
 from voice.media import SILENCE, PlayoutBuffer, mix
 from voice.phone import FRAME_BYTES, FRAME_S, SAMPLE_RATE
@@ -147,16 +147,41 @@ class _Incoming(deque[bytes]):
 
 
 class _Sent(PlayoutBuffer):
-    """A playout buffer whose frames come back as an echo."""
+    """A playout buffer that tells of every frame taken."""
 
-    def __init__(self, incoming: _Incoming) -> None:
+    def __init__(self, tell: Callable[[bytes], None]) -> None:
         super().__init__()
-        self._incoming = incoming
+        self._tell = tell
 
     def take(self) -> bytes:
         frame = super().take()
-        self._incoming.sent(frame)
+        self._tell(frame)
         return frame
+
+
+@dataclass
+class Stretch:
+    """A part of one clause, or music, that was heard without a break; on the loop's clock."""
+
+    text: str
+    first: int  # frame of the clause
+    clause_frames: int
+    began_at: float
+    frames: int = 0
+
+    @property
+    def ended_at(self) -> float:
+        return self.began_at + self.frames * FRAME_S
+
+    @property
+    def next(self) -> int:
+        """The frame of the clause that would come next."""
+        return self.first + self.frames
+
+    @property
+    def whole_s(self) -> float:
+        """How long the clause is when it is heard whole."""
+        return self.clause_frames * FRAME_S
 
 
 class TimedLeg(ScriptedLeg):
@@ -173,7 +198,21 @@ class TimedLeg(ScriptedLeg):
     ) -> None:
         super().__init__(call_id=call_id, remote=remote)
         self._outgoing = self._incoming = _Incoming(background, echo_db, echo_delay_s)
-        self._playout = _Sent(self._incoming)
+        self._playout = _Sent(self._sent)
+        self.stretches: list[Stretch] = []
+
+    def _sent(self, frame: bytes) -> None:
+        self._incoming.sent(frame)
+        if frame is SILENCE:
+            return
+        now = self.answered_at + self._ticks * FRAME_S
+        text, index, count = _agent_frames.get(frame, (MUSIC, 0, 0))
+        last = self.stretches[-1] if self.stretches else None
+        goes_on = last is not None and last.text == text and (index == last.next or text == MUSIC)
+        if last is None or not goes_on or (text != MUSIC and now - last.ended_at > FRAME_S / 2):
+            last = Stretch(text, index, count, now)
+            self.stretches.append(last)
+        last.frames += 1
 
     def sound(self, frames: Sequence[bytes]) -> None:
         """Let this be heard from the next frame on, with whatever else sounds."""
@@ -226,15 +265,18 @@ def _words(got: dict[tuple[int, int], float], until_s: float) -> str:
 
 
 # -- the agent's voice ---------------------------------------------------------------------------------------
+_agent_frames: dict[bytes, tuple[str, int, int]] = {}  # a clause's text, which of its frames, of how many
+
+
 @cache
 def _clause_frames(text: str, rate: float) -> list[bytes]:
     """The agent saying this clause; every frame is known to be of it."""
-    number = len(fakes._clauses)  # no two frames of any clauses are alike
+    number = len(_agent_frames)  # no two frames of any clauses are alike
+    count = round(len(text) * S_PER_CHAR / rate / FRAME_S)
     frames = []
-    for index, voiced in enumerate(
-        islice(cycle(babble(AGENT_HZ)), round(len(text) * S_PER_CHAR / rate / FRAME_S))
-    ):
-        frame = np.array([index, number], "<i2").tobytes() + voiced[4:]
+    for index, voiced in enumerate(islice(cycle(babble(AGENT_HZ)), count)):
+        frame = np.array([index, number % 32768], "<i2").tobytes() + voiced[4:]
+        _agent_frames[frame] = text, index, count
         fakes._clauses[frame] = text
         frames.append(frame)
     return frames

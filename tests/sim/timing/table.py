@@ -65,6 +65,7 @@ class Must(_Row):
     within_ms: tuple[float, float] | None = None  # of the caller's last sound
     after_agent_ms: tuple[float, float] | None = None  # from the agent's own last sound
     silent_within_ms: float | None = None  # after the first sound of the caller's that fell on these words
+    held_ms: tuple[float, float] = (0.0, 0.0)  # the agent fell silent within these words and went on
     turns: int | None = None  # of the caller's, in the record
     caller: list[str] | None = None  # the caller's turns in the record
     record: list[str] | None = None  # all turns in the record, "agent 好的✂"
@@ -75,14 +76,14 @@ class Must(_Row):
     tickets: int | None = None  # filed
     replies: int | None = None  # times the dialog was asked, at most
 
-    @field_validator("within_ms", "after_agent_ms", mode="before")
+    @field_validator("within_ms", "after_agent_ms", "held_ms", mode="before")
     @classmethod
     def _a_range(cls, value: object) -> object:
         return (0.0, value) if isinstance(value, int | float) else value
 
     @model_validator(mode="after")
     def _one_thing(self) -> Must:
-        timing = {"within_ms", "after_agent_ms", "silent_within_ms"} & self.model_fields_set
+        timing = {"within_ms", "after_agent_ms", "silent_within_ms", "held_ms"} & self.model_fields_set
         if len(self.model_fields_set - timing) != 1 or (timing and not self.agent):
             raise ValueError("a row expects one thing; times belong to a row with agent")
         return self
