@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import inspect
 import math
 import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timezone
+from typing import TypeVar
 
 import anyio
 import structlog
@@ -26,19 +28,23 @@ from hotline.overload import LoadGuard
 from hotline.parts import Parts, open_parts
 from hotline.ports import RecordSeats
 from hotline.scrape import SeatCount, Sources
+from hotline.sections import TurnsSettings
 from hotline.settings import Settings
 from hotline.telephone import sip_config
 from hotline.web import DeskServer, bind_desk, kb_search
+from voice.endpointing import Endpointer, EndpointSettings
 from voice.events import CallEnded, CallStarted
 from voice.kit import Kit
 from voice.phone import CallError
 from voice.policies.refer import HANDOVERS
 from voice.policies.warm import warm
+from voice.replies import Pace
 from voice.session import run_call
 from voice.sip import SipEndpoint, SipLeg
 from voice.transfer import SeatSettings
 from voice.turns import TurnSettings
 
+T = TypeVar("T")
 log = structlog.get_logger()
 SWITCH_INTERVAL_S = 0.001  # so long the audio clock waits for the event loop at most; Python's own is 5 ms
 
@@ -183,6 +189,11 @@ def new_call_id() -> str:
     return secrets.token_hex(8)
 
 
+def _part(kind: Callable[..., T], section: TurnsSettings) -> T:
+    """The fields of the dataclass `kind`, out of a section that holds those of several."""
+    return kind(**{name: getattr(section, name) for name in inspect.signature(kind).parameters})
+
+
 def _kit(settings: Settings, parts: Parts, endpoint: SipEndpoint) -> Kit:
     return Kit(
         recognizer=parts.recognizer,
@@ -195,7 +206,9 @@ def _kit(settings: Settings, parts: Parts, endpoint: SipEndpoint) -> Kit:
         open_recording=parts.recordings.open,
         recorders=parts.recordings.recorders,
         file_ticket=parts.tickets.file,
-        turns=TurnSettings(**settings.turns.model_dump()),
+        turns=_part(TurnSettings, settings.turns),
+        endpointer=Endpointer(_part(EndpointSettings, settings.turns)),
+        pace=_part(Pace, settings.turns),
         seats=SeatSettings(
             ring_s=settings.seats.ring_s, accept=settings.seats.accept, queue=settings.seats.queue
         ),

@@ -144,15 +144,27 @@ class DialogSettings(Section):
 
 
 class TurnsSettings(Section):
-    """The section [turns]: when a caller's turn begins and ends."""
+    """The section [turns]: when a caller's turn begins, pauses and ends, and how long a caller waits."""
 
-    end_silence_s: float = Field(default=0.5, ge=0.1, le=3)
+    patience: float = Field(default=1.0, ge=0.3, le=3)
+    complete_s: float = Field(default=0.3, ge=0.1, le=3)
+    dangling_s: float = Field(default=1.5, ge=0.3, le=5)
+    unknown_s: float = Field(default=0.6, ge=0.1, le=3)
     start_speech_s: float = Field(default=0.1, ge=0.02, le=1)
     preroll_s: float = Field(default=0.3, ge=0, le=2)
+    resume_speech_s: float = Field(default=0.06, ge=0.02, le=0.5)
+    prepare_silence_s: float = Field(default=0.12, ge=0.06, le=1)
     no_input_s: float = Field(default=6.0, ge=1, le=60)
     max_turn_s: float = Field(default=30, ge=5, le=300)
-    barge_in_speech_s: float = Field(default=0.2, ge=0.02, le=2)
-    barge_in_anyway_s: float = Field(default=0.8, ge=0.1, le=5)
+    hold_speech_s: float = Field(default=0.14, ge=0.02, le=2)
+    hold_silence_s: float = Field(default=0.12, ge=0.06, le=1)
+    barge_in_speech_s: float = Field(default=0.16, ge=0.02, le=2)
+    barge_in_anyway_s: float = Field(default=0.6, ge=0.1, le=5)
+    murmur_s: float = Field(default=0.5, ge=0.1, le=3)
+    false_alarm_s: float = Field(default=1.0, ge=0.3, le=5)
+    filler_after_s: float = Field(default=0.8, ge=0.3, le=10)
+    filler_again_s: float = Field(default=3.0, ge=1, le=30)
+    hearing_late_s: float = Field(default=1.0, ge=0.3, le=10)
 
 
 class LimitsSettings(Section):

@@ -12,23 +12,22 @@ from typing import TypeAlias
 import anyio
 
 from asr import AsrError, Recognizer, Transcript
+from dialog import Expects
+from voice.endpointing import Endpointer
+from voice.listener import Listener
 from voice.phone import FRAME_S, Leg
 from voice.streams import closing
-from voice.turns import Turn, TurnSettings, TurnTaker
-from voice.vad import WebRtcVad
+from voice.turns import Turn, TurnSettings
 
 PIECE_FRAMES = 5  # go to the recogniser together: it decodes 0.1 s at a time, and a piece costs the loop
 KEYS_PAUSE_S = 2.5  # keyed digits are taken together until this long a pause, or #
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechBegan:
-    """The caller started to speak."""
+class Pausing:
+    """The caller is silent for the moment, after these words; told again when others are recognised."""
 
-
-@dataclass(frozen=True, slots=True)
-class BargedIn:
-    """The caller speaks over the agent and means it."""
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +52,13 @@ class HearingFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class NobodySpoke:
-    """Silence for as long as the settings allow."""
-
-
-@dataclass(frozen=True, slots=True)
 class Keys:
     """Digits the caller keyed, taken together; "0" comes alone and at once."""
 
     digits: str
 
 
-HeardEvent: TypeAlias = "SpeechBegan | BargedIn | Heard | HearingFailed | NobodySpoke | Keys"
+HeardEvent: TypeAlias = "Turn | Pausing | Heard | HearingFailed | Keys"
 
 
 class _Utterance:
@@ -117,6 +111,7 @@ class Ear:
         leg: Leg,
         recognizer: Recognizer,
         settings: TurnSettings,
+        endpointer: Endpointer,
         *,
         emit: Callable[[HeardEvent], None],
         agent_speaks: Callable[[], bool],
@@ -126,8 +121,7 @@ class Ear:
         self._settings = settings
         self._emit = emit
         self._agent_speaks = agent_speaks
-        self._vad = WebRtcVad()
-        self._taker = TurnTaker(settings)
+        self._listener = Listener(settings, endpointer)
         kept_s = settings.preroll_s + settings.start_speech_s
         self._preroll: deque[bytes] = deque(maxlen=round(kept_s / FRAME_S))
         self._utterance: _Utterance | None = None
@@ -136,6 +130,11 @@ class Ear:
         self.open_utterances = 0  # heard or still being heard, and not told yet
         self.heard_s = 0.0  # on the clock of the caller's audio
         self.deaf = False  # while the caller is with a seat, or hears music: audio is not for us
+
+    @property
+    def in_turn(self) -> bool:
+        """The caller is speaking, or pausing."""
+        return self._utterance is not None
 
     async def listen(self) -> None:
         """Run until the leg is gone."""
@@ -151,39 +150,41 @@ class Ear:
             while True:
                 transcriptions.start_soon(self._transcribe, await self._begun.get())
 
-    def _take(self, frame: bytes) -> None:
-        """One frame; called by the leg, outside of any task."""
+    def expect(self, expects: Expects, digits: int = 0) -> None:
+        """What the agent's last words asked for, which helps to tell when the answer is over."""
+        self._listener.expects, self._listener.digits = expects, digits
+
+    def _take(self, received: bytes, sent: bytes) -> None:
+        """One tick; called by the leg, outside of any task."""
         self.heard_s += FRAME_S
         if self.deaf:
             self._end_utterance()
             return
-        self._preroll.append(frame)
+        self._preroll.append(received)
         if self._utterance is not None:
-            self._utterance.feed(frame)
-        turn = self._taker.advance(
-            FRAME_S,
-            speech=self._vad.is_speech(frame),
-            bot_speaking=self._agent_speaks(),
-            partial=self._utterance.partial if self._utterance else "",
-        )
+            self._utterance.feed(received)
+        partial = self._utterance.partial if self._utterance else ""
+        turn = self._listener.take(received, sent, agent_speaks=self._agent_speaks(), partial=partial)
+        if turn is None:
+            return
         if turn is Turn.BEGAN:
-            began_s = max(0.0, self.heard_s - self._settings.start_speech_s)
-            self._utterance = _Utterance(list(self._preroll), began_s)
-            self.open_utterances += 1
-            self._begun.put_nowait(self._utterance)
-            self._emit(SpeechBegan())
-        elif turn is Turn.BARGE_IN and self._utterance is not None:
-            self._utterance.interrupted_agent = True
-            self._emit(BargedIn())
+            self._begin_utterance()
+        elif turn in (Turn.BARGE_IN, Turn.FALSE_ALARM) and self._utterance is not None:
+            self._utterance.interrupted_agent = turn is Turn.BARGE_IN
         elif turn is Turn.ENDED:
             self._end_utterance()
-        elif turn is Turn.NO_INPUT:
-            self._emit(NobodySpoke())
+        self._emit(Pausing(partial) if turn is Turn.PAUSED else turn)
+
+    def _begin_utterance(self) -> None:
+        began_s = max(0.0, self.heard_s - self._settings.start_speech_s)
+        self._utterance = _Utterance(list(self._preroll), began_s)
+        self.open_utterances += 1
+        self._begun.put_nowait(self._utterance)
 
     def _end_utterance(self) -> None:
         if self._utterance is not None:
-            self._utterance.endpoint_s = self._taker.silence_s
-            self._utterance.ended_s = self.heard_s - self._taker.silence_s
+            self._utterance.endpoint_s = self._listener.silence_s
+            self._utterance.ended_s = self.heard_s - self._listener.silence_s
             self._utterance.decided_at = self._loop.time()
             self._utterance.end()
             self._utterance = None
@@ -243,5 +244,5 @@ class Ear:
     async def _forward_keys(self, send: anyio.abc.ObjectSendStream[str]) -> None:
         async with send, closing(self._leg.dtmf()) as keys:
             async for key in keys:
-                self._taker.stir()
+                self._listener.stir()
                 await send.send(key)

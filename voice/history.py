@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dialog import Basis, Memory, Message
+from dataclasses import replace
+
+from dialog import Basis, Message
 
 
 class History:
-    """Only what was really heard, on either side; `memory` and `rate` are those of the last reply heard."""
+    """Only what was really heard, on either side; and what the last reply heard rests on."""
 
     def __init__(self) -> None:
         self._messages: list[Message] = []
-        self._memory: Memory | None = None
-        self._rate = 1.0
+        self._basis = Basis(1.0)
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -25,27 +26,28 @@ class History:
 
     def basis(self) -> Basis:
         """What a reply rests on before its dialog says otherwise: all stays as it was."""
-        return Basis(1.0, memory=self._memory, rate=self._rate)
+        return replace(self._basis, confidence=1.0, sources=(), must_be_heard=False)
+
+    def with_caller(self, text: str, confidence: float = 1.0, heard: str = "") -> tuple[Message, ...]:
+        """The messages as they would be with one more turn of the caller's.
+
+        One that follows another is its second half: no reply was heard between. `heard` are the words where
+        `text` writes them otherwise.
+        """
+        if not self.unanswered:
+            return (*self._messages, Message("caller", text, confidence, heard=heard))
+        first = self._messages[-1]
+        said = first.said + (heard or text) if first.heard or heard else ""
+        joined = Message("caller", first.text + text, min(first.confidence, confidence), heard=said)
+        return (*self._messages[:-1], joined)
 
     def caller_said(self, text: str, confidence: float = 1.0, heard: str = "") -> None:
-        """Add a caller's turn, with the words `heard` where `text` writes them otherwise.
-
-        One that follows another is its second half: no reply was heard between.
-        """
-        message = Message("caller", text, confidence, heard=heard)
-        if self.unanswered:
-            first = self._messages.pop()
-            message = Message(
-                "caller",
-                first.text + text,
-                min(first.confidence, confidence),
-                heard=first.said + message.said if first.heard or heard else "",
-            )
-        self._messages.append(message)
+        """Add a caller's turn, as with_caller() has it."""
+        self._messages = list(self.with_caller(text, confidence, heard))
 
     def agent_said(self, heard_text: str, basis: Basis) -> None:
         """Add what the caller heard of a reply."""
-        self._memory, self._rate = basis.memory, basis.rate
+        self._basis = basis
         self._messages.append(Message("agent", heard_text, memory=basis.memory))
 
     def acted(self, result: str, basis: Basis) -> None:

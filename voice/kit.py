@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from asr import Recognizer
 from dialog import CallContext, Dialog, TicketDraft
 from tts import Voice
+from voice.endpointing import Endpointer
 from voice.events import Journal
 from voice.phone import Phone
 from voice.policies import Policy
 from voice.recorder import CallRecorder, StereoFile
+from voice.replies import Pace
 from voice.seats import SeatBoard
 from voice.transfer import SeatSettings
 from voice.turns import TurnSettings
@@ -31,6 +33,8 @@ class Kit:
     open_recording: Callable[[str], tuple[StereoFile, str]]  # call id -> file, its name for the record
     file_ticket: Callable[[CallContext, str, TicketDraft], Awaitable[str]]  # call, key -> number; raises
     turns: TurnSettings
+    endpointer: Endpointer
+    pace: Pace
     seats: SeatSettings
     max_call_s: float = 1800.0  # of talk with the agent; then it hands the caller to a person
     recorders: dict[str, CallRecorder] = field(default_factory=dict)  # of the calls that run, by call id

@@ -15,6 +15,9 @@ _INT16, _FLOAT32 = np.dtype("<i2"), np.dtype(np.float32)  # made once: names cos
 BYTES_PER_S = SAMPLE_RATE * 2
 
 
+REWIND_FRAMES = 12  # how far back release() may go for a quiet moment: about a syllable
+
+
 class PlayoutBuffer:
     """Holds what is yet to be sent: filled from the event loop, emptied by the clock thread."""
 
@@ -24,6 +27,8 @@ class PlayoutBuffer:
         self._head = 0  # bytes of the first chunk already taken
         self._pending_bytes = 0
         self._sent_bytes = 0
+        self._held = False
+        self._latest: deque[bytes] = deque(maxlen=REWIND_FRAMES)  # frames sent
 
     def put(self, pcm: bytes) -> None:
         """Append audio of any length (whole samples)."""
@@ -35,7 +40,7 @@ class PlayoutBuffer:
     def take(self) -> bytes:
         """Return the next frame, padded with silence; SILENCE itself when nothing is pending."""
         with self._lock:
-            if not self._pending_bytes:
+            if not self._pending_bytes or self._held:
                 return SILENCE
             frame = bytearray()
             while self._chunks and len(frame) < FRAME_BYTES:
@@ -48,14 +53,40 @@ class PlayoutBuffer:
                     self._head = 0
             self._pending_bytes -= len(frame)
             self._sent_bytes += len(frame)
-        frame.extend(SILENCE[len(frame) :])
-        return bytes(frame)
+            taken = bytes(frame)
+            self._latest.append(taken)
+        return taken + SILENCE[len(taken) :]
+
+    def hold(self) -> None:
+        """Give silence from now on and keep what is pending; harmless twice."""
+        self._held = True
+
+    def release(self) -> None:
+        """Go on after hold(), from the last quiet moment: no syllable begins in its middle."""
+        if not self._held:
+            return
+        with self._lock:
+            self._held = False
+            frames = list(self._latest)
+            if not self._pending_bytes or not frames:
+                return
+            quiet = min(range(len(frames)), key=lambda at: (level_dbfs(frames[at]), -at))
+            again = b"".join(frames[quiet:])
+            if self._head:
+                self._chunks[0] = self._chunks[0][self._head :]
+                self._head = 0
+            self._chunks.appendleft(again)
+            self._pending_bytes += len(again)
+            self._sent_bytes -= len(again)
+            self._latest.clear()
 
     def clear(self) -> float:
         """Drop what is pending; return the seconds taken since the last clear()."""
         with self._lock:
             sent_s = self._sent_bytes / BYTES_PER_S
             self._chunks.clear()
+            self._latest.clear()
+            self._held = False
             self._head = self._pending_bytes = self._sent_bytes = 0
         return sent_s
 

@@ -12,7 +12,7 @@ Errors, as a tree:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -74,7 +74,7 @@ class LineStats:
 
 
 class Tap(Protocol):
-    """Gets every tick of a leg's audio, for a recording; called on the event loop, must not wait."""
+    """Gets every tick of a leg's audio, both directions; called on the event loop, must not wait."""
 
     def __call__(self, received: bytes, sent: bytes) -> None: ...
 
@@ -90,8 +90,11 @@ class Leg(Protocol):
         """Send 200 OK and start the audio. Raises LegGone."""
         ...
 
-    async def listen(self, hear: Callable[[bytes], None]) -> None:
-        """Give every frame received from now on to `hear` until the leg is gone. Raises what it raises."""
+    async def listen(self, hear: Tap) -> None:
+        """Give every tick (received, sent) from now on to `hear` until the leg is gone.
+
+        Raises what it raises.
+        """
         ...
 
     def dtmf(self) -> AsyncIterator[str]:
@@ -108,6 +111,14 @@ class Leg(Protocol):
 
     def clear(self) -> float:
         """Drop all queued audio now; returns the seconds of it that had been sent since the last clear()."""
+        ...
+
+    def hold(self) -> None:
+        """Send silence from now on, keeping what is queued; harmless twice. clear() ends it."""
+        ...
+
+    def release(self) -> None:
+        """Go on after hold() with what is queued, from the last quiet moment; harmless without it."""
         ...
 
     def played_s(self) -> float:

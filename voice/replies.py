@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from dialog import Action, Basis, Transfer
+from dialog import Action, Basis, Transfer, phrases
 from tts import TtsError
 from voice.ear import Heard
-from voice.events import Journal, Turn
+from voice.events import Happened, Journal, Turn
 from voice.mouth import Mouth, Speech
 from voice.phone import LegGone
 from voice.recorder import CallRecorder
@@ -20,7 +21,17 @@ from voice.streams import closing
 
 log = structlog.get_logger()
 
+NOTICED_S = 0.4  # less of a reply, when it is stopped, counts as nothing heard of it
 _FIRM = ("caller_asked", "emergency", "failure")  # reasons to hand over that nothing said meanwhile undoes
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a caller waits in silence before being told that the answer is coming; seconds."""
+
+    filler_after_s: float = 0.8  # from the begin of a reply
+    filler_again_s: float = 3.0  # from the end of what was said last
+    hearing_late_s: float = 1.0  # for the recogniser, from the end of the caller's turn
 
 
 @dataclass(slots=True)
@@ -38,8 +49,11 @@ class Reply:
     text: str = ""  # all that its source has given so far
     complete: bool = False  # the source has no more
     done_chars: int = 0  # of `text`, heard before it was last paused
+    confirmed: bool = False  # the caller's turn is over, and it was what this reply answers
     audible: bool = False  # its audio has begun, and is not paused
+    preface: str = ""  # a filler to begin or go on with
     reading: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    making: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     speaking: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
@@ -47,6 +61,11 @@ class Reply:
     def firm(self) -> bool:
         """It announces a hand-over that goes ahead whatever is said meanwhile."""
         return isinstance(self.action, Transfer) and self.action.reason in _FIRM
+
+    @property
+    def must_be_heard(self) -> bool:
+        """Nothing said over it stops it."""
+        return self.firm or self.basis.must_be_heard
 
     def changed(self) -> None:
         """Wake whoever waits in until()."""
@@ -80,6 +99,7 @@ class Replies:
         mouth: Mouth,
         recorder: CallRecorder,
         journal: Journal,
+        pace: Pace,
         *,
         on_closed: Callable[[Reply, str], None],
         on_over: Callable[[Reply], None],
@@ -88,6 +108,7 @@ class Replies:
         self._mouth = mouth
         self._recorder = recorder
         self._journal = journal
+        self._pace = pace
         self._on_closed = on_closed
         self._on_over = on_over
         self.current: Reply | None = None
@@ -97,18 +118,47 @@ class Replies:
     def unheard(self) -> bool:
         """A reply is being prepared, nothing of it could be heard yet, and it can still be taken back."""
         reply = self.current
-        return reply is not None and not reply.acted and not reply.firm and not self._mouth.audible
+        return reply is not None and not (reply.acted or reply.must_be_heard or self._mouth.audible)
 
     @property
     def firm(self) -> bool:
         """The reply under way announces a hand-over that goes ahead whatever is said meanwhile."""
         return self.current is not None and self.current.firm
 
+    @property
+    def must_be_heard(self) -> bool:
+        """Nothing said over the reply under way stops it."""
+        return self.current is not None and self.current.must_be_heard
+
+    def prepare(self, tasks: TaskGroup, source: TextSource, reply: Reply) -> None:
+        """Have the text that `source` gives and its first sounds made, for adopt() or discard()."""
+        tasks.start_soon(self._read, reply, source)
+        tasks.start_soon(self._make, reply)
+
+    def adopt(self, tasks: TaskGroup, reply: Reply) -> None:
+        """Stop what is being said and speak a reply that was prepared."""
+        self.stop()
+        self._begin(tasks, reply)
+
+    def discard(self, reply: Reply) -> None:
+        """Forget a reply that was prepared."""
+        reply.reading.cancel()
+        reply.making.cancel()
+
     def start(self, tasks: TaskGroup, source: TextSource, reply: Reply) -> None:
         """Stop what is being said and speak the text that `source` gives."""
         self.stop()
         tasks.start_soon(self._read, reply, source)
         self._begin(tasks, reply)
+
+    def hold(self) -> None:
+        """Fall silent for the time being, until release(), or pause() or stop() forgets it."""
+        if self.current is not None and not self.current.must_be_heard:
+            self._mouth.hold()
+
+    def release(self) -> None:
+        """Go on after hold(); harmless without it."""
+        self._mouth.release()
 
     def pause(self) -> None:
         """Fall silent now, until resume(), or stop() or start() forgets the reply."""
@@ -121,15 +171,16 @@ class Replies:
         reply.audible = False
         self._close(reply, speech)
         if speech is not None:
-            reply.done_chars += len(speech.text) - len(speech.unheard_text)
+            reply.done_chars += speech.done_chars
             if speech.heard_s:
                 reply.heard = None  # the gap to the caller's turn has been measured
 
-    def resume(self, tasks: TaskGroup, index: int) -> None:
+    def resume(self, tasks: TaskGroup, index: int, preface: str = "") -> None:
         """Go on with the paused reply, from the clause that was cut, as the turn `index`."""
         reply, self.paused = self.paused, None
         if reply is not None:
             reply.index = index
+            reply.preface = preface
             reply.speaking = anyio.CancelScope()
             self._begin(tasks, reply)
 
@@ -153,7 +204,9 @@ class Replies:
 
     def _begin(self, tasks: TaskGroup, reply: Reply) -> None:
         self.current = reply
+        reply.confirmed = True
         reply.started_at = anyio.current_time()
+        reply.changed()
         self._recorder.expect_sound()
         tasks.start_soon(self._speak, reply)
 
@@ -170,36 +223,71 @@ class Replies:
             reply.complete = True
             reply.changed()
 
-    async def _speak(self, reply: Reply) -> None:
-        speech, scope, gone = Speech(), reply.speaking, False
-        with scope:
+    async def _make(self, reply: Reply) -> None:
+        with reply.making:
             try:
-                await self._utter(reply, speech)
-            except LegGone:
-                gone = True  # the session hears of it from the leg
-            except Exception as error:
-                reply.failure = "tts" if isinstance(error, TtsError) else "dialog"
-                log.error("reply_failed", call_id=self._call_id, stage=reply.failure, exc_info=error)
-                reply.reading.cancel()
-        if scope.cancel_called:
-            return  # paused: the record is written, somebody else speaks now
-        self.current = None
-        self._close(reply, speech)
-        if not gone:
-            self._on_over(reply)
+                speech = Speech()
+                await self._mouth.make(_pieces(reply, speech), speech)
+            except TtsError as error:  # told again, and dealt with, when it is to be heard
+                log.warning("voice_not_ready", call_id=self._call_id, error=str(error))
+
+    async def _speak(self, reply: Reply) -> None:
+        speech = Speech()
+        with reply.speaking:
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(self._bridge, reply, speech)
+                gone = await self._try_to_utter(reply, speech)
+                self.current = None  # at once: what comes next may cancel us
+                self._close(reply, speech)
+                beside.cancel_scope.cancel()
+            if not gone:
+                self._on_over(reply)
+
+    async def _try_to_utter(self, reply: Reply, speech: Speech) -> bool:
+        """Note in the reply what went wrong; True when the leg is gone."""
+        try:
+            await self._utter(reply, speech)
+        except LegGone:
+            return True  # the session hears of it from the leg
+        except Exception as error:
+            reply.failure = "tts" if isinstance(error, TtsError) else "dialog"
+            log.error("reply_failed", call_id=self._call_id, stage=reply.failure, exc_info=error)
+            reply.reading.cancel()
+        return False
+
+    async def _bridge(self, reply: Reply, speech: Speech) -> None:
+        """Say fillers while nothing comes of the reply."""
+        wait_s, text = self._pace.filler_after_s, phrases.FILLER_FIRST
+        before_audio = partial(self._before_audio, reply, speech)
+        try:
+            while True:
+                if speech.clauses:
+                    wait_s, text = self._pace.filler_again_s, phrases.FILLER_AGAIN
+                    await self._mouth.silent()
+                said = len(speech.clauses)
+                await anyio.sleep(wait_s)
+                at_s = self._recorder.clock_s
+                if len(speech.clauses) == said and await self._mouth.fill(
+                    speech, text, before_audio=before_audio
+                ):
+                    self._journal.emit(Happened(self._call_id, at_s, "filler"))
+        except (LegGone, TtsError) as error:  # the reply itself meets the same, and deals with it
+            log.warning("filler_failed", call_id=self._call_id, error=str(error))
 
     async def _utter(self, reply: Reply, speech: Speech) -> None:
-        async def before_audio() -> None:
-            """What the caller said, and what we are about to say, are in the store before it is heard."""
-            self._emit_turn(reply, speech, over=False)
-            await self._journal.durable()
-            reply.audible = True
-            reply.changed()
+        before_audio = partial(self._before_audio, reply, speech)
+        preface, reply.preface = reply.preface, ""
+        await self._mouth.say(_pieces(reply, speech), speech, before_audio=before_audio, preface=preface)
 
-        await self._mouth.say(_pieces(reply, speech), speech, before_audio=before_audio)
+    async def _before_audio(self, reply: Reply, speech: Speech) -> None:
+        """What the caller said, and what we are about to say, are in the store before it is heard."""
+        self._emit_turn(reply, speech, over=False)
+        await self._journal.durable()
+        reply.audible = True
+        reply.changed()
 
     def _close(self, reply: Reply, speech: Speech | None) -> None:
-        heard_text = speech.heard_text if speech is not None else ""
+        heard_text = speech.heard_reply if speech is not None and _counts(speech) else ""
         if speech is not None and speech.first_audio_at:
             self._emit_turn(reply, speech, over=True)
         self._on_closed(reply, heard_text)
@@ -227,6 +315,11 @@ class Replies:
         )
 
 
+def _counts(speech: Speech) -> bool:
+    """Whether the caller can have noticed: who goes on over our first syllable has not finished."""
+    return not speech.stopped or speech.heard_s >= NOTICED_S
+
+
 async def _pieces(reply: Reply, speech: Speech) -> AsyncIterator[str]:
     """The reply's text from where it was paused, as it comes."""
     at = reply.done_chars
@@ -244,6 +337,6 @@ def _stages_ms(reply: Reply, speech: Speech) -> dict[str, float]:
         stages["asr"] = round(reply.heard.asr_ms, 1)
     if speech.first_text_at:
         stages["dialog"] = round((speech.first_text_at - reply.started_at) * 1000, 1)
-    if speech.first_audio_at:
+    if speech.first_audio_at >= speech.first_text_at > 0.0:  # else a filler came first
         stages["tts"] = round((speech.first_audio_at - speech.first_text_at) * 1000, 1)
     return stages

@@ -1,90 +1,149 @@
-"""When a caller's turn begins, ends, or interrupts the agent: pure, clockless; time is audio received."""
+"""When a caller's turn begins, pauses, ends, interrupts the agent: pure, clockless; time is audio."""
 
 from __future__ import annotations
 
-import re
+import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
-_BACKCHANNEL = re.compile("(嗯|恩|啊|哦|噢|喔|呃|哎|诶|对|是|好|行|的|明白|知道了)+")
+from dialog.intents import may_become_backchannel
 
-
-def is_backchannel(text: str) -> bool:
-    """Whether these words, said while the agent speaks, are a listener's noises, not a wish to speak."""
-    return _BACKCHANNEL.fullmatch(text) is not None
+_EPSILON_S = 1e-9  # sums of frames are not exact
 
 
 class Turn(Enum):
     """What the TurnTaker saw in this step."""
 
     BEGAN = auto()  # the caller began to speak: open a recogniser, with pre-roll
-    BARGE_IN = auto()  # the turn that began is a real interruption: stop the agent
+    HOLD = auto()  # somebody sounds while the agent speaks: fall silent until it is clear what it is
+    RELEASE = auto()  # it was short, or a listener's 嗯: go on speaking
+    BARGE_IN = auto()  # a real interruption: stop the agent
+    FALSE_ALARM = auto()  # what stopped the agent holds no words: go on where it stopped
+    PAUSED = auto()  # the caller is silent, perhaps at the end: a reply can be prepared
     ENDED = auto()  # the caller's turn is over
     NO_INPUT = auto()  # nobody has said anything for a while
 
 
 @dataclass(frozen=True, slots=True)
 class TurnSettings:
-    """Tuning, all in seconds of audio."""
+    """Tuning, all in seconds of audio. How long a silence ends a turn is voice.endpointing's to say."""
 
     start_speech_s: float = 0.1  # speech before a turn begins
-    end_silence_s: float = 0.5  # silence that ends a turn
     preroll_s: float = 0.3  # audio before the begin that belongs to the turn
+    resume_speech_s: float = 0.06  # speech that ends a silence; less is a click
+    prepare_silence_s: float = 0.12  # silence after which a reply is prepared
     no_input_s: float = 6.0  # silence, from the end of the agent's audio, before NO_INPUT
     max_turn_s: float = 30.0  # a turn is ended after this
-    barge_in_speech_s: float = 0.2  # speech over the agent before words in it can interrupt
-    barge_in_anyway_s: float = 0.8  # speech over the agent that interrupts without words recognised
+    hold_speech_s: float = 0.14  # speech over the agent that silences it for the time being
+    hold_silence_s: float = 0.12  # silence after which a hold is over
+    barge_in_speech_s: float = 0.16  # speech over the agent before words in it can interrupt
+    barge_in_anyway_s: float = 0.6  # speech over the agent that interrupts without words recognised
+    murmur_s: float = 0.5  # of 嗯嗯 over the agent, after which it goes on beside them
+    false_alarm_s: float = 1.0  # after an interruption, without words recognised
 
 
 class TurnTaker:
-    """Feed it every frame's verdict; it tells when turns begin and end. At most one Turn per step."""
+    """Feed it every frame's verdict; it tells what the caller is at. At most one Turn per step."""
 
     def __init__(self, settings: TurnSettings) -> None:
         self._settings = settings
         self.in_turn = False
         self.interrupting = False  # the current turn has been told as a BARGE_IN
         self.turn_s = 0.0  # since BEGAN
-        self.silence_s = 0.0  # since the caller's last speech frame
+        self.silence_s = 0.0  # since the caller's last speech
         self._speech_s = 0.0  # recent speech; short gaps only wear it down
+        self._run_s = 0.0  # of speech, without a gap
         self._turn_speech_s = 0.0  # speech within the turn
         self._quiet_s = 0.0  # since anybody spoke
+        self._holding = False
+        self._held = False  # once a turn is enough
+        self._interrupting_s = 0.0
+        self._alarmed = False  # once a turn: from then on it takes words to interrupt
+        self._prepared_for = ""
 
     def stir(self) -> None:
         """The caller did something else than speak: they are there."""
         self._quiet_s = 0.0
 
-    def advance(self, seconds: float, *, speech: bool, bot_speaking: bool, partial: str = "") -> Turn | None:
-        """Take `seconds` of audio that was speech or not; `partial` is the transcript of the turn so far."""
-        self.silence_s = 0.0 if speech else self.silence_s + seconds
+    def advance(
+        self, seconds: float, *, speech: bool, bot_speaking: bool, partial: str = "", patience_s: float = 0.6
+    ) -> Turn | None:
+        """Take `seconds` of audio that was speech or not.
+
+        `partial` is the transcript of the turn so far, `patience_s` how long a silence ends it.
+        """
+        self._run_s = self._run_s + seconds if speech else 0.0
+        paused = self.silence_s > 0.0 and self._run_s < self._settings.resume_speech_s - _EPSILON_S
+        self.silence_s = self.silence_s + seconds if paused or not speech else 0.0
         self._speech_s = self._speech_s + seconds if speech else max(0.0, self._speech_s - seconds)
         self._quiet_s = 0.0 if speech or bot_speaking or self.in_turn else self._quiet_s + seconds
         if self.in_turn:
-            return self._within_turn(seconds, speech, bot_speaking, partial)
-        if self._speech_s >= self._settings.start_speech_s - 1e-9:
+            self.turn_s += seconds
+            self._turn_speech_s += seconds if speech else 0.0
+            if self._is_over(speech, patience_s):
+                self._reset()
+                return Turn.ENDED
+            return self._over_agent(seconds, bot_speaking, partial) or self._pause(partial)
+        if self._speech_s >= self._settings.start_speech_s - _EPSILON_S:
             self.in_turn = True
-            self.interrupting = False
             self.turn_s = 0.0
             self._turn_speech_s = self._speech_s
             return Turn.BEGAN
-        if self._quiet_s >= self._settings.no_input_s - 1e-9:
+        if self._quiet_s >= self._settings.no_input_s - _EPSILON_S:
             self._quiet_s = 0.0
             return Turn.NO_INPUT
         return None
 
-    def _within_turn(self, seconds: float, speech: bool, bot_speaking: bool, partial: str) -> Turn | None:
-        self.turn_s += seconds
-        self._turn_speech_s += seconds if speech else 0.0
-        silent = self.silence_s >= self._settings.end_silence_s - 1e-9
-        if silent or self.turn_s >= self._settings.max_turn_s - 1e-9:
-            self.in_turn = False
-            self._speech_s = 0.0
-            return Turn.ENDED
-        if bot_speaking and not self.interrupting and self._interrupts(partial):
-            self.interrupting = True
+    def _reset(self) -> None:
+        self.in_turn = self.interrupting = False
+        self._holding = self._held = self._alarmed = False
+        self._speech_s = self._interrupting_s = 0.0
+        self._prepared_for = ""
+
+    def _is_over(self, speech: bool, patience_s: float) -> bool:
+        silent = not speech and self.silence_s >= patience_s - _EPSILON_S
+        return silent or self.turn_s >= self._settings.max_turn_s - _EPSILON_S
+
+    def _pause(self, partial: str) -> Turn | None:
+        """Once for each silence, and once more whenever other words are recognised in it."""
+        if self.silence_s < self._settings.prepare_silence_s - _EPSILON_S or partial in (
+            "",
+            self._prepared_for,
+        ):
+            return None
+        self._prepared_for = partial
+        return Turn.PAUSED
+
+    def _over_agent(self, seconds: float, bot_speaking: bool, partial: str) -> Turn | None:
+        settings = self._settings
+        if self.interrupting:
+            self._interrupting_s += seconds
+            if partial or self._interrupting_s < settings.false_alarm_s - _EPSILON_S:
+                return None
+            self.interrupting, self._alarmed = False, True
+            return Turn.FALSE_ALARM
+        if not bot_speaking:
+            return None
+        murmur = bool(partial) and may_become_backchannel(partial)
+        if self._turn_speech_s >= self._interruption_s(partial, murmur) - _EPSILON_S:
+            self.interrupting, self._holding = True, False
             return Turn.BARGE_IN
+        if self._holding:
+            return self._release(murmur)
+        if not self._held and self._run_s and self._turn_speech_s >= settings.hold_speech_s - _EPSILON_S:
+            self._holding = self._held = True
+            return Turn.HOLD
         return None
 
-    def _interrupts(self, partial: str) -> bool:
-        words = bool(partial) and not is_backchannel(partial)
-        needed_s = self._settings.barge_in_speech_s if words else self._settings.barge_in_anyway_s
-        return self._turn_speech_s >= needed_s - 1e-9
+    def _release(self, murmur: bool) -> Turn | None:
+        silent = self.silence_s >= self._settings.hold_silence_s - _EPSILON_S
+        if silent or (murmur and self._turn_speech_s >= self._settings.murmur_s - _EPSILON_S):
+            self._holding = False
+            return Turn.RELEASE
+        return None
+
+    def _interruption_s(self, partial: str, murmur: bool) -> float:
+        """Speech over the agent that makes an interruption, of what has been recognised so far."""
+        if not partial:
+            return math.inf if self._alarmed else self._settings.barge_in_anyway_s
+        return math.inf if murmur else self._settings.barge_in_speech_s

@@ -7,7 +7,7 @@ the words whose audio it was given, and a leg knows just the words that were rea
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -87,7 +87,7 @@ class ScriptedRecognizer:
         self.open = 0
 
     async def transcribe(self, audio: AsyncIterator[bytes]) -> AsyncGenerator[Transcript, None]:
-        got: dict[int, set[int]] = {}
+        got: dict[int, dict[int, float]] = {}  # when each frame of an utterance was heard
         heard_s, told = 0.0, ""
         self.open += 1
         try:
@@ -95,19 +95,19 @@ class ScriptedRecognizer:
                 heard_s += FRAME_S
                 mark, number, index = np.frombuffer(frame[:6], "<i2").tolist()
                 if mark == MARK:
-                    got.setdefault(number, set()).add(index)
+                    got.setdefault(number, {})[index] = heard_s
                     breaks_s = _utterances[number].breaks_asr_at_s
                     if breaks_s is not None and len(got[number]) * FRAME_S >= breaks_s:
                         raise EngineFailed("the scripted engine broke", retryable=True)
                 if round(heard_s / FRAME_S) % 5:
                     continue
-                partial = _words(got, self.partial_lag_s)
+                partial = _words(got, heard_s - self.partial_lag_s)
                 if partial != told and all(_utterances[number].partials for number in got):
                     told = partial
                     yield Transcript(partial)
             await anyio.sleep(self.final_s)
             confidence = min((_utterances[number].confidence for number in got), default=0.0)
-            text = _words(got, 0.0)
+            text = _words(got, heard_s)
             yield Transcript(text, final=True, confidence=confidence if text else 0.0)
         finally:
             self.open -= 1
@@ -115,13 +115,12 @@ class ScriptedRecognizer:
     async def aclose(self) -> None: ...
 
 
-def _words(got: Mapping[int, Collection[int]], lag_s: float) -> str:
-    """The characters at least half of whose audio was heard; without the newest `lag_s`."""
+def _words(got: Mapping[int, Mapping[int, float]], by_s: float) -> str:
+    """The characters at least half of whose audio had been heard by then."""
     text = ""
     for number, frames in got.items():
         utterance = _utterances[number]
-        lag = round(lag_s / FRAME_S) if number == max(got) else 0
-        known = set(sorted(frames)[: -lag or None])
+        known = {index for index, heard_s in frames.items() if heard_s <= by_s + 1e-9}
         per_char = utterance.lasts_s / FRAME_S / max(1, len(utterance.text))
         for at, char in enumerate(utterance.text):
             whole = range(round(at * per_char), round((at + 1) * per_char))

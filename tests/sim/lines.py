@@ -48,7 +48,7 @@ class ScriptedLeg:
         self._outgoing: deque[bytes] = deque()
         self._tap: Tap | None = None
         self._digits: asyncio.Queue[str | None] = asyncio.Queue()
-        self._hear: Callable[[bytes], None] | None = None
+        self._hear: Tap | None = None
         self._moved = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[str] = self._loop.create_future()
@@ -96,7 +96,7 @@ class ScriptedLeg:
         if self._tap is not None:
             self._tap(received, sent)
         if self._hear is not None:
-            self._hear(received)
+            self._hear(received, sent)
         self._moved.set()
         self._loop.call_at(self.answered_at + self._ticks * FRAME_S, self._tick)
 
@@ -108,7 +108,7 @@ class ScriptedLeg:
         self.answered_at = self._loop.time()
         self._tick()
 
-    async def listen(self, hear: Callable[[bytes], None]) -> None:
+    async def listen(self, hear: Tap) -> None:
         self._hear = hear
         try:
             await self.gone()
@@ -138,6 +138,12 @@ class ScriptedLeg:
 
     def clear(self) -> float:
         return self._playout.clear()
+
+    def hold(self) -> None:
+        self._playout.hold()
+
+    def release(self) -> None:
+        self._playout.release()
 
     def played_s(self) -> float:
         return self._playout.sent_s

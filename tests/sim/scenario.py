@@ -31,11 +31,13 @@ from dialog.manager import EmbeddedDialog
 from tests.sim.fakes import MUSIC, KeptFile, KeptJournal, ScriptedRecognizer, ScriptedVoice
 from tests.sim.lines import ReferScript, Run, ScriptedBoard, ScriptedLeg, ScriptedPhone, SeatScript
 from tests.sim.virtual_time import run_virtual
+from voice.endpointing import Endpointer, EndpointSettings
 from voice.events import Turn
 from voice.kit import Kit
 from voice.phone import FRAME_S
 from voice.policies.refer import HANDOVERS
 from voice.policies.warm import warm
+from voice.replies import Pace
 from voice.session import run_call
 from voice.transfer import SeatSettings
 from voice.turns import TurnSettings
@@ -154,6 +156,8 @@ class Call:
             open_recording=lambda call_id: (self.file, f"{call_id}.wav"),
             file_ticket=self.file_ticket,
             turns=TurnSettings(),
+            endpointer=Endpointer(EndpointSettings()),
+            pace=Pace(),
             seats=SeatSettings(
                 accept=scenario.accept, queue=scenario.seats[0].seat.uri if scenario.handover else ""
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Protocol
 
 import anyio.lowlevel
@@ -59,7 +59,7 @@ class SipLeg:
         self._control = control
         self._loop = loop
         self._tap: Tap | None = None
-        self._hear: Callable[[bytes], None] | None = None
+        self._hear: Tap | None = None
         self._heard_all: asyncio.Future[None] = loop.create_future()
         self._digits: asyncio.Queue[str | None] = asyncio.Queue()
         self._waiting: list[tuple[float, asyncio.Future[None]]] = []  # for at most so much pending, s
@@ -75,7 +75,7 @@ class SipLeg:
             self._tap(received, sent)
         if self._hear is not None and not self.held:
             try:
-                self._hear(received)
+                self._hear(received, sent)
             except Exception as error:  # of who listens: it is theirs, not the other legs'
                 self._hear = None
                 self._heard_all.set_exception(error)
@@ -118,7 +118,7 @@ class SipLeg:
         except CallError as error:
             raise LegGone("the caller hung up while we answered") from error
 
-    async def listen(self, hear: Callable[[bytes], None]) -> None:
+    async def listen(self, hear: Tap) -> None:
         if self._gone.done():
             return
         self._hear, self._heard_all = hear, self._loop.create_future()
@@ -156,6 +156,12 @@ class SipLeg:
 
     def clear(self) -> float:
         return self.playout.clear()
+
+    def hold(self) -> None:
+        self.playout.hold()
+
+    def release(self) -> None:
+        self.playout.release()
 
     def played_s(self) -> float:
         return self.playout.sent_s

@@ -1,0 +1,363 @@
+"""The talk of one call: what the caller does, what the agent says to it, and how it ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import anyio
+import structlog
+
+from asr import Transcript
+from dialog import Action, CallContext, EndCall, Transfer, phrases
+from dialog.intents import is_backchannel, is_presence_check
+from voice import turns
+from voice.answers import Answers
+from voice.ear import Ear, Heard, HeardEvent, HearingFailed, Keys, Pausing
+from voice.events import Happened, LineQuality, Turn
+from voice.handover import HandOver
+from voice.history import History
+from voice.kit import Kit
+from voice.mouth import Mouth
+from voice.phone import Leg, LineStats
+from voice.recorder import CallRecorder
+from voice.replies import Replies, Reply, TextSource
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _ReplyOver:
+    """A reply has been spoken to its end, or failed; `action` is what comes next."""
+
+    action: Action | None
+
+
+Event: TypeAlias = "HeardEvent | _ReplyOver"
+
+
+class Conversation:
+    """The talk of one call, all on the event loop: hears, answers, hands over, and tells the record."""
+
+    def __init__(self, leg: Leg, kit: Kit, call: CallContext, recorder: CallRecorder) -> None:
+        self.end_reason = "caller_hangup"
+        self.outcome = "abandoned"  # until the caller got something
+        self._leg = leg
+        self._kit = kit
+        self._call = call
+        self._recorder = recorder
+        self._history = History()
+        self._turn_count = 0
+        self._silences = 0
+        self._failures = 0  # in a row
+        self._spoken_to = False  # the caller has said something
+        self._handing_over = False
+        self._asked: Heard | None = None  # the caller's last turn
+        self._answer_next = False  # it was said over what must be heard, and is answered after that
+        self._send, self._events = anyio.create_memory_object_stream[Event](math.inf)
+        self._replies = Replies(
+            call.call_id,
+            Mouth(leg, kit.voice),
+            recorder,
+            kit.journal,
+            kit.pace,
+            on_closed=self._on_reply_closed,
+            on_over=self._on_reply_over,
+        )
+        self._ear = Ear(
+            leg,
+            kit.recognizer,
+            kit.turns,
+            kit.endpointer,
+            emit=self._send.send_nowait,
+            agent_speaks=lambda: self._replies.current is not None,
+        )
+        self._answers = Answers(
+            kit, call, self._history, self._replies, happened=self.happened, on_filed=self._on_filed
+        )
+
+    def close(self) -> None:
+        """Let go of what the call held; harmless twice."""
+        self._send.close()
+        self._events.close()
+
+    def happened(self, kind: str, detail: Mapping[str, Any] | None = None) -> None:
+        """Put an event into the record."""
+        self._kit.journal.emit(Happened(self._call.call_id, self._recorder.clock_s, kind, detail or {}))
+
+    async def converse(self) -> None:
+        """Greet, then answer what is heard until the call is over."""
+        async with anyio.create_task_group() as self._tasks:
+            self._tasks.start_soon(self._end_with_leg)
+            self._tasks.start_soon(self._limit_time)
+            self._ear.heard_s = self._recorder.clock_s
+            self._tasks.start_soon(self._ear.listen)
+            self._say(self._kit.dialog.greeting(self._call))
+            try:
+                async for event in self._events:
+                    if not await self._handle(event):
+                        break
+            finally:
+                self._replies.stop()
+            self._tasks.cancel_scope.cancel()
+
+    async def _end_with_leg(self) -> None:
+        """When the caller hangs up, so do we; a transfer under way sees to that end itself."""
+        await self._leg.gone()
+        if not self._handing_over:
+            self._tasks.cancel_scope.cancel()
+
+    async def _limit_time(self) -> None:
+        """A call that does not come to its end is given to a person."""
+        await anyio.sleep(self._kit.max_call_s)
+        if not self._handing_over:
+            self.happened("time_up")
+            self._say(phrases.TIME_UP, self._transfer("failure"))
+
+    async def _handle(self, event: Event) -> bool:
+        """React to one event; False when the conversation is over."""
+        if isinstance(event, turns.Turn):
+            self._on_turn(event)
+        elif isinstance(event, Pausing):
+            self._on_pausing(event.text)
+        elif isinstance(event, Heard):
+            self._on_heard(event)
+        elif isinstance(event, HearingFailed):
+            self._on_hearing_failed(event)
+        elif isinstance(event, Keys):
+            self._on_keys(event.digits)
+        elif event.action is not None:
+            return await self._act(event.action)
+        elif self._answer_next and not self._ear.open_utterances:
+            self._answer()
+        return True
+
+    # what the caller did
+
+    def _on_turn(self, turn: turns.Turn) -> None:
+        match turn:
+            case turns.Turn.BEGAN:
+                self._answers.ahead.new_turn()
+                if self._replies.unheard:
+                    self._replies.pause()  # the caller goes on: what we were to say answers half a sentence
+            case turns.Turn.HOLD:
+                self._replies.hold()
+            case turns.Turn.RELEASE:
+                self._replies.release()
+            case turns.Turn.BARGE_IN:
+                self._on_barge_in()
+            case turns.Turn.FALSE_ALARM:
+                self._resume()
+            case turns.Turn.ENDED:
+                self._tasks.start_soon(self._bridge_hearing)
+            case turns.Turn.NO_INPUT:
+                self._on_silence()
+
+    def _on_barge_in(self) -> None:
+        if self._replies.current is not None and not self._replies.must_be_heard:
+            if not self._replies.unheard:
+                self.happened("barge_in")
+            self._replies.pause()
+
+    def _on_pausing(self, text: str) -> None:
+        """The turn may be over: have the reply ready."""
+        if self._replies.current is None and self._ear.open_utterances == 1:
+            self._answers.prepare(self._tasks, text)
+
+    async def _bridge_hearing(self) -> None:
+        """A caller whose words are late in being recognised is told that we are at it."""
+        asked = self._asked
+        await anyio.sleep(self._kit.pace.hearing_late_s)
+        late = self._ear.open_utterances and self._asked is asked and not self._ear.in_turn
+        if late and self._replies.current is None and not self._handing_over:
+            self.happened("filler", {"late": "asr"})
+            self._say(phrases.ASR_BEHIND, must_be_heard=True)
+
+    def _on_heard(self, heard: Heard) -> None:
+        text = heard.transcript.text
+        if not text:
+            self._go_on()
+            return
+        if self._replies.current is not None and not heard.interrupted_agent and self._was_over_us(heard):
+            too_short = heard.ended_s - heard.started_s < self._kit.turns.barge_in_speech_s
+            if too_short or is_backchannel(text) or is_presence_check(text):
+                self.happened("backchannel")  # said over us, but not to stop us
+                return
+            self._on_barge_in()  # the recogniser was too slow to tell while the caller spoke
+        if is_presence_check(text) and self._replies.paused is not None:
+            self._record_caller(heard.transcript, heard.started_s, heard.ended_s)
+            self._resume(phrases.STILL_TALKING if self._replies.paused.done_chars else phrases.STILL_HERE)
+            return
+        self._asked = heard
+        self._caller_said(heard.transcript, heard.started_s, heard.ended_s)
+        if self._replies.must_be_heard:
+            # Of a hand-over, it is for the record, and for the person who is being called already.
+            self._answer_next = not self._replies.firm
+            return
+        self._replies.stop()
+        if not self._ear.open_utterances:  # else the caller goes on: both are answered as one
+            self._answer()
+
+    def _was_over_us(self, heard: Heard) -> bool:
+        """Not when it was said before, and only recognised late."""
+        return self._recorder.sound_s is None or heard.ended_s > self._recorder.sound_s
+
+    def _go_on(self) -> None:
+        """Noise without words: if it stopped us, go on where we were."""
+        if self._replies.current is not None or self._ear.open_utterances:
+            return
+        if self._replies.paused is not None:
+            self._resume()
+        elif self._history.unanswered:
+            self._answer()
+
+    def _resume(self, preface: str = "") -> None:
+        if self._replies.current is None and self._replies.paused is not None:
+            self.happened("resumed")
+            self._replies.resume(self._tasks, self._next_index(), preface)
+
+    def _on_hearing_failed(self, failed: HearingFailed) -> None:
+        log.warning("asr_failed", call_id=self._call.call_id, error=str(failed.error))
+        self.happened("failed", {"stage": "asr", "error": str(failed.error)})
+        if self._replies.current is not None:
+            return  # said over us, and not to stop us
+        self._failures += 1
+        if self._failures > 1:
+            self._say(phrases.PROBLEM, self._transfer("failure"))
+        else:
+            self._say(phrases.PROBLEM_RETRY)
+
+    def _on_silence(self) -> None:
+        if self._replies.current is not None or self._ear.open_utterances:
+            return
+        self._silences += 1
+        self.happened("no_input", {"times": self._silences})
+        if self._silences == 1:
+            self._say(phrases.NO_INPUT_FIRST)
+        elif self._silences == 2:
+            self._say(phrases.NO_INPUT_SECOND)
+        elif self._spoken_to:
+            self._say(phrases.NO_INPUT_TRANSFER, self._transfer("no_input"))
+        else:
+            self._say(phrases.NO_INPUT_GOODBYE, EndCall())
+
+    def _on_keys(self, digits: str) -> None:
+        self.happened("dtmf", {"count": len(digits)})
+        if self._replies.firm:
+            return  # a person is being called already
+        self._replies.stop()
+        if digits == "0":
+            self._say(phrases.TO_HUMAN, self._transfer("caller_asked"))
+            return
+        at_s = self._recorder.clock_s
+        self._caller_said(Transcript(digits, final=True, confidence=1.0), at_s, at_s)
+        self._start(self._answers.text, None)
+
+    # replies
+
+    def _say(self, text: str, action: Action | None = None, *, must_be_heard: bool = False) -> None:
+        """Speak a fixed sentence as a turn of its own, then do `action`."""
+
+        async def fixed(reply: Reply) -> AsyncIterator[str]:
+            reply.action = action
+            reply.basis = replace(reply.basis, must_be_heard=must_be_heard)
+            yield text
+
+        self._start(fixed, None)
+
+    def _start(self, source: TextSource, heard: Heard | None) -> None:
+        self._answers.ahead.forget()
+        self._replies.start(self._tasks, source, self._new_reply(heard))
+
+    def _answer(self) -> None:
+        """Reply to what the caller said last."""
+        self._answer_next = False
+        if reply := self._answers.ahead.take(self._history.messages):
+            reply.index, reply.heard = self._next_index(), self._asked
+            self._replies.adopt(self._tasks, reply)
+        else:
+            self._start(self._answers.text, self._asked)
+
+    async def tell(self, text: str) -> None:
+        """Speak a sentence to its end, outside the conversation. Raises TtsError, LegGone."""
+        await self._replies.tell(self._new_reply(None), text)
+
+    def _new_reply(self, heard: Heard | None) -> Reply:
+        return Reply(self._next_index(), heard, self._history.basis())
+
+    def _on_reply_closed(self, reply: Reply, heard_text: str) -> None:
+        """Remember only what the caller really heard."""
+        self._ear.expect(reply.basis.expects, reply.basis.digits)
+        if not heard_text and not reply.acted:
+            return
+        self._history.agent_said(heard_text, reply.basis)
+        if self.outcome == "abandoned" and reply.answers:
+            self.outcome = "answered"
+
+    def _on_reply_over(self, reply: Reply) -> None:
+        if not reply.failure:
+            self._send.send_nowait(_ReplyOver(reply.action))
+            return
+        self.happened("failed", {"stage": reply.failure})
+        self._failures += 1
+        if reply.failure == "tts" and self._failures > 1:  # not even the apology can be spoken: a person
+            self._send.send_nowait(_ReplyOver(self._transfer("failure")))
+        else:
+            self._say(phrases.PROBLEM, self._transfer("failure"))
+
+    # the record
+
+    def _on_filed(self) -> None:
+        self.outcome = "ticket"
+
+    def tell_line(self, leg: Literal["caller", "seat"], stats: LineStats) -> None:
+        """Put how a leg's line was into the record."""
+        self._kit.journal.emit(LineQuality(self._call.call_id, leg, **asdict(stats)))
+
+    def _next_index(self) -> int:
+        self._turn_count += 1
+        return self._turn_count - 1
+
+    def _caller_said(self, said: Transcript, started_s: float, ended_s: float) -> None:
+        self._record_caller(said, started_s, ended_s)
+        self._history.caller_said(said.text, said.confidence, said.raw)
+
+    def _record_caller(self, said: Transcript, started_s: float, ended_s: float) -> None:
+        self._spoken_to = True
+        self._silences = self._failures = 0
+        turn = Turn(self._call.call_id, self._next_index(), "caller", said.text, started_s, ended_s)
+        self._kit.journal.emit(replace(turn, asr_raw=said.raw, asr_confidence=said.confidence))
+
+    # endings
+
+    def _transfer(self, reason: Any) -> Transfer:
+        return Transfer(reason, self._kit.dialog.summarize(self._call, self._history.messages))
+
+    async def _act(self, action: Action) -> bool:
+        self.end_reason = "agent_hangup"
+        if isinstance(action, Transfer):
+            await self._hand_over(action)
+        return False
+
+    async def _hand_over(self, transfer: Transfer) -> None:
+        """Give the caller to a person; our ear is closed meanwhile, so music is not taken for speech."""
+        self._ear.deaf = self._handing_over = True
+        hand_over = HandOver(
+            self._kit,
+            self._call,
+            self._leg,
+            self._recorder,
+            say=self.tell,
+            tell=self.happened,
+            line=self.tell_line,
+            file_ticket=self._answers.file,
+        )
+        try:
+            await hand_over.run(transfer)
+        finally:
+            if hand_over.connected:
+                self.end_reason = self.outcome = "transferred"
+            elif hand_over.caller_gone:
+                self.end_reason = "caller_hangup"

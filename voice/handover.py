@@ -1,0 +1,58 @@
+"""A transfer as a session asks for it: carried out, and in the record from its decision to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+from dialog import CallContext, TicketDraft, Transfer
+from voice.events import TransferUpdated
+from voice.kit import Kit
+from voice.phone import Leg, LineStats
+from voice.policies import Outcome, TransferRequest
+from voice.recorder import CallRecorder
+from voice.transfer import TransferRunner
+
+
+@dataclass(slots=True)
+class HandOver:
+    """Gives a caller to a person; `connected` and `caller_gone` say what came of it."""
+
+    kit: Kit
+    call: CallContext
+    leg: Leg
+    recorder: CallRecorder
+    say: Callable[[str], Awaitable[None]]  # to the caller
+    tell: Callable[[str, Mapping[str, Any]], None]  # an event, for the record
+    line: Callable[[Literal["caller", "seat"], LineStats], None]
+    file_ticket: Callable[[TicketDraft], Awaitable[str]]
+    connected: bool = False
+    caller_gone: bool = False
+
+    async def run(self, transfer: Transfer) -> None:
+        """Carry `transfer` out to its end, which is the call's. Raises what the policy's steps raise."""
+        kit = self.kit
+        update = TransferUpdated(self.call.call_id, transfer.reason, transfer.summary)
+        self.tell("transfer_started", {"reason": transfer.reason})
+        kit.journal.emit(update)
+        runner = TransferRunner(
+            self.leg,
+            phone=kit.phone,
+            board=kit.board,
+            voice=kit.voice,
+            recorder=self.recorder,
+            settings=kit.seats,
+            say=self.say,
+            tell=self.tell,
+            line=partial(self.line, "seat"),
+            file_ticket=self.file_ticket,
+        )
+        outcome = Outcome("failed")
+        try:
+            request = TransferRequest(transfer.summary, transfer.skill, kit.seats.max_seats)
+            outcome = await runner.run(kit.policy, request)
+        finally:
+            self.connected, self.caller_gone = runner.connected, outcome.caller_gone
+            kit.journal.emit(replace(update, seat=runner.last_seat_id, outcome=outcome.word))

@@ -1,0 +1,74 @@
+"""The clockless half of listening: frames and partials in; what the caller is at out."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from dialog import Expects
+from voice import prosody
+from voice.endpointing import Endpointer
+from voice.phone import FRAME_S
+from voice.prosody import Prosody
+from voice.turns import Turn, TurnSettings, TurnTaker
+from voice.vad import SpeechDetector
+
+_ASK_FROM_S = 0.1  # no silence shorter than this ends a turn
+
+
+class Listener:
+    """One call's voice activity, prosody, end of turn and turn taking, put together. Time is frames taken."""
+
+    def __init__(self, settings: TurnSettings, endpointer: Endpointer) -> None:
+        self._detector = SpeechDetector()
+        self._endpointer = endpointer
+        self._taker = TurnTaker(settings)
+        self._recent: deque[bytes] = deque(
+            maxlen=round(prosody.KEPT_S / FRAME_S) + round(_ASK_FROM_S / FRAME_S)
+        )
+        self._prosody: Prosody | None = None
+        self._judged: tuple[str, Expects, int, Prosody | None] | None = None
+        self._patience_s = 0.0
+        self.expects: Expects = "anything"  # what the agent's last words asked for
+        self.digits = 0  # how many, where it asked for a number; 0: not known
+
+    @property
+    def silence_s(self) -> float:
+        """Since the caller's last speech."""
+        return self._taker.silence_s
+
+    @property
+    def in_turn(self) -> bool:
+        """The caller's turn is not over."""
+        return self._taker.in_turn
+
+    def stir(self) -> None:
+        """The caller did something else than speak: they are there."""
+        self._taker.stir()
+
+    def take(self, frame: bytes, sent: bytes, *, agent_speaks: bool, partial: str) -> Turn | None:
+        """One tick's frames, received and sent; `partial` is the transcript of the turn so far."""
+        self._recent.append(frame)
+        return self._taker.advance(
+            FRAME_S,
+            speech=self._detector.is_speech(frame, sent),
+            bot_speaking=agent_speaks,
+            partial=partial,
+            patience_s=self._patience(partial),
+        )
+
+    def _patience(self, partial: str) -> float:
+        """How long the present silence must last; judged anew when something changed."""
+        silence_s = self._taker.silence_s
+        if not self._taker.in_turn or silence_s < _ASK_FROM_S - FRAME_S - 1e-9:
+            self._prosody = self._judged = None
+            return float("inf")
+        if self._judged is None:
+            frames = list(self._recent)
+            self._prosody = prosody.measure(frames[: len(frames) - 1 - round(silence_s / FRAME_S)])
+        known = partial, self.expects, self.digits, self._prosody
+        if known != self._judged:
+            self._judged = known
+            self._patience_s = self._endpointer.patience_s(
+                partial, expects=self.expects, digits=self.digits, prosody=self._prosody
+            )
+        return self._patience_s
