@@ -41,21 +41,28 @@ def _check_words(played: Played, rows: list[Must]) -> None:
         raise AssertionError(f"{played.timed}\n{missing}\n{story(played)}")
     for number, row in enumerate(rows, 1):
         begin, end = match.span(number)
-        _check_times(played, row, [char for char, _ in chars], begin, end)
-        _check_holds(played, row, [clause for _, clause in chars[begin:end]])
+        _check_times(played, row, [char for char, _ in chars], begin)
+        _check_silences(played, row, [clause for _, clause in chars[begin:end]])
 
 
-def _check_holds(played: Played, row: Must, clauses: list[Clause]) -> None:
+def _check_silences(played: Played, row: Must, clauses: list[Clause]) -> None:
+    """How long the agent held its breath, and how soon it fell silent at last."""
     held_s = sum({id(clause): clause.held_s for clause in clauses}.values())
     _in_range(played, f"silences within {row.agent!r}", held_s, row.held_ms)
+    if row.silent_within_ms is not None:
+        began_at, ended_at = clauses[0].stretches[0].began_at, clauses[-1].stretches[-1].ended_at
+        over = [sound for sound in played.caller if sound.began_at <= ended_at and sound.ended_at >= began_at]
+        assert over, f"{played.timed}\nnothing was said over {row.agent!r}\n{story(played)}"
+        took_s = ended_at - over[-1].began_at
+        _in_range(played, f"{row.agent!r} over, after the caller began", took_s, (0.0, row.silent_within_ms))
 
 
 def _pattern(words: str) -> str:
     return "".join(f"[^{CUT}]*?" if char == "…" else re.escape(char) for char in words)
 
 
-def _check_times(played: Played, row: Must, chars: list[Char], begin: int, end: int) -> None:
-    began_at, ended_at = chars[begin].began_at, chars[end - 1].ended_at
+def _check_times(played: Played, row: Must, chars: list[Char], begin: int) -> None:
+    began_at = chars[begin].began_at
     before = [sound for sound in played.caller if sound.began_at < began_at]
     if row.within_ms is not None:
         last_at = max((sound.ended_at for sound in before), default=-math.inf)
@@ -65,11 +72,6 @@ def _check_times(played: Played, row: Must, chars: list[Char], begin: int, end: 
         _in_range(
             played, f"{row.agent!r} after the agent's own words", began_at - last_at, row.after_agent_ms
         )
-    if row.silent_within_ms is not None:
-        over = [sound for sound in played.caller if began_at <= sound.began_at <= ended_at]
-        assert over, f"{played.timed}\nnothing was said over {row.agent!r}\n{story(played)}"
-        took_s = ended_at - over[-1].began_at
-        _in_range(played, f"{row.agent!r} over, after the caller began", took_s, (0.0, row.silent_within_ms))
 
 
 def _in_range(played: Played, what: str, took_s: float, range_ms: tuple[float, float]) -> None:

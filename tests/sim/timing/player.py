@@ -206,12 +206,12 @@ async def _do(played: Played, does: Does) -> None:
 
 
 async def _hang_up_when_quiet(played: Played) -> None:
-    leg = played.leg
+    leg, began_at = played.leg, anyio.current_time()
     while not leg.is_gone:
         happened = [event.kind for event in played.call.journal.happened]
         now = anyio.current_time()
         ends = [sound.ended_at for sound in played.caller] + [heard.ended_at for heard in leg.stretches]
-        last_at = max([leg.answered_at, *ends])
+        last_at = max([began_at, *ends])
         leaves = "bridged" in happened or ("transfer_started" not in happened and not played.timed.stays)
         if leaves and now - last_at > QUIET_S:
             leg.leave()
