@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,7 +66,7 @@ def eval_turns(
 
     settings = load_settings(config)
     material, left_out = load_material(data, noise, limit)
-    patiences = list(dict.fromkeys(patience or [1.0]))
+    patiences = list(dict.fromkeys(patience or [settings.turns.patience]))
     columns = TextColumn("{task.completed} stretches played"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=None)
@@ -83,12 +83,15 @@ def eval_turns(
 
 
 def listening_of(settings: Settings) -> NewListening:
-    """What opens the ear that a call has: with the settings' timing, and the patience given."""
-    from hotline.turn_playing import PartsListening
+    """What opens the ear that a call has, with the settings' timing at the patience given."""
+    from voice.endpointing import Endpointer, EndpointSettings
+    from voice.listener import Listener
     from voice.turns import TurnSettings
 
-    turns = TurnSettings(**settings.turns.model_dump())
-    return lambda patience: PartsListening(replace(turns, end_silence_s=turns.end_silence_s * patience))
+    given = settings.turns.model_dump()
+    turns = TurnSettings(**{one.name: given[one.name] for one in fields(TurnSettings)})
+    ends = EndpointSettings(**{one.name: given[one.name] for one in fields(EndpointSettings)})
+    return lambda patience: Listener(turns, Endpointer(replace(ends, patience=patience)))
 
 
 def load_material(
@@ -199,20 +202,21 @@ def _print_over_agent(figures: Figures) -> None:
     over = figures.over_agent
     if over is None:
         return
-    table = Table("while the agent speaks", "stop it", "ms p50 / p95", box=None, pad_edge=False)
-    table.add_row("嗯, 对, 好的", str(over.backchannels), "")
+    names = "while the agent speaks", "stops it", "holds it for a moment", "silent after ms p50 / p95"
+    table = Table(*names, box=None, pad_edge=False)
+    held = {name: str(share) for name, share in over.held.items()}
+    table.add_row("嗯, 对, 好的", str(over.backchannels), held.get("backchannels"))
     for kind, delays in over.interruptions_ms.items():
         unheard = over.unheard[kind]
-        table.add_row(
-            f"interruptions, {kind}", f"{unheard.of - unheard.count} of {unheard.of}", _delays(delays)
-        )
-    table.add_row("noise", str(over.noise), "")
+        stopped = f"{unheard.of - unheard.count} of {unheard.of}"
+        table.add_row(f"interruptions, {kind}", stopped, "", _delays(delays))
+    table.add_row("noise", str(over.noise), held.get("noise"))
     for name, share in over.noise_by_file.items():
         if share.count:
-            table.add_row(f"  {name}", str(share), "")
+            table.add_row(f"  {name}", str(share))
     if over.voices.of:
-        table.add_row("noise in which somebody talks", str(over.voices), "")
-    table.add_row("its own echo at -20 dB", str(over.echo), "")
+        table.add_row("noise in which somebody talks", str(over.voices))
+    table.add_row("its own echo at -20 dB", str(over.echo), held.get("echo"))
     out.print()
     out.print(table)
 

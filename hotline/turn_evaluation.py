@@ -15,17 +15,18 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hotline.line_conditions import Samples
+from hotline.line_conditions import SAMPLE_RATE, Samples
 from hotline.turn_clips import Kind, LabelledClip, with_pause
-from hotline.turn_playing import ASR_LAG_S, Asked, Listening, Seen, StandIn, play
+from hotline.turn_playing import ASR_LAG_S, Asked, Echo, Listening, Seen, StandIn, play
 from hotline.turn_sounds import (
+    ECHO_DB,
     ECHO_DELAYS_S,
     SOUND_DBFS,
     Noise,
     agent_speech,
-    echo_of,
     in_noise,
     noise_only,
+    open_line,
 )
 from voice.phone import FRAME_BYTES, FRAME_S
 from voice.turns import Turn
@@ -112,18 +113,35 @@ class Endings:
         """Turns ended within a pause of that length."""
         return Share.of_all(clip.cut_off[pause_s] for clip in self.clips if clip.cut_off)
 
+    @property
+    def cut_off_anywhere(self) -> Share:
+        """Turns ended within a pause, over all lengths of pauses."""
+        return Share.of_all(cut for clip in self.clips for cut in clip.cut_off.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """What a sound does to the agent: stops it, which is silent from `silent_s` on; holds it for a moment."""
+
+    stopped: bool
+    silent_s: float | None
+    held: bool
+
 
 @dataclass(frozen=True, slots=True)
 class OverAgent:
     """What stops the agent while it speaks."""
 
     backchannels: Share
-    interruptions_ms: dict[Kind, Delays | None]  # first sound to the decision to stop
+    interruptions_ms: dict[Kind, Delays | None]  # first sound to the decision to fall silent
     unheard: dict[Kind, Share]  # interruptions that never stopped it
     noise: Share
     voices: Share  # noise in which somebody else talks
     noise_by_file: dict[str, Share]
     echo: Share
+    held: dict[str, Share] = field(
+        default_factory=dict
+    )  # by the same names: it fell silent for a moment only
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,38 +234,53 @@ class Evaluation:
         return ends
 
     def _over_agent(self, patience: float) -> OverAgent:
-        stops: dict[Kind, list[float | None]] = {kind: [] for kind in self._kinds()}
-        for clip in self.material.clips:
-            stopped_s = self._stops(clip.pcm, patience, clip)
-            stops[clip.kind].append(None if stopped_s is None else stopped_s - clip.first_s)
-        by_file: dict[str, list[bool]] = {}
-        talking: list[bool] = []
-        for noise in self.material.noises:
-            stopped = self._stops(noise.pcm, patience) is not None
-            talking += [stopped] if noise.voices else []
-            by_file.setdefault(noise.name, []).append(stopped)
-        voiced = {noise.name for noise in self.material.noises if noise.voices}
+        heard = [(clip, self._over(clip.pcm, patience, clip)) for clip in self.material.clips]
+        murmured = [self._over(clip.pcm, patience, clip) for clip in self.material.backchannels]
+        noisy = [(noise, self._over(noise.pcm, patience)) for noise in self.material.noises]
+        line = open_line(len(agent_speech()) / 2 / SAMPLE_RATE)
+        returned = [self._over(line, patience, echo=Echo(delay_s, ECHO_DB)) for delay_s in ECHO_DELAYS_S]
+        kinds = {kind: [(clip, one) for clip, one in heard if clip.kind == kind] for kind in self._kinds()}
+        delays = {
+            kind: [one.silent_s - clip.first_s for clip, one in found if one.silent_s is not None]
+            for kind, found in kinds.items()
+        }
+        quiet = [one for noise, one in noisy if not noise.voices]
         return OverAgent(
-            Share.of_all(
-                self._stops(clip.pcm, patience, clip) is not None for clip in self.material.backchannels
-            ),
-            {kind: Delays.of_all([s for s in found if s is not None]) for kind, found in stops.items()},
-            {kind: Share.of_all(s is None for s in found) for kind, found in stops.items()},
-            Share.of_all(one for name, found in by_file.items() if name not in voiced for one in found),
-            Share.of_all(talking),
-            {name: Share.of_all(found) for name, found in by_file.items()},
-            Share.of_all(
-                self._stops(echo_of(agent_speech(), delay_s), patience) is not None
-                for delay_s in ECHO_DELAYS_S
-            ),
+            backchannels=Share.of_all(one.stopped for one in murmured),
+            interruptions_ms={kind: Delays.of_all(found) for kind, found in delays.items()},
+            unheard={
+                kind: Share.of_all(not one.stopped for _, one in found) for kind, found in kinds.items()
+            },
+            noise=Share.of_all(one.stopped for one in quiet),
+            voices=Share.of_all(one.stopped for noise, one in noisy if noise.voices),
+            noise_by_file={
+                name: Share.of_all(one.stopped for noise, one in noisy if noise.name == name)
+                for name in dict.fromkeys(noise.name for noise, _ in noisy)
+            },
+            echo=Share.of_all(one.stopped for one in returned),
+            held={
+                "backchannels": Share.of_all(one.held for one in murmured),
+                "noise": Share.of_all(one.held for one in quiet),
+                "echo": Share.of_all(one.held for one in returned),
+            },
         )
 
-    def _stops(self, pcm: bytes, patience: float, clip: LabelledClip | None = None) -> float | None:
-        """When the agent was stopped in what it said over `pcm`."""
-        seen = self._play(pcm, patience, clip, sent=agent_speech())
-        stopped_s = next((one.at_s for one in seen if one.turn is Turn.BARGE_IN), None)
+    def _over(
+        self, pcm: bytes, patience: float, clip: LabelledClip | None = None, *, echo: Echo | None = None
+    ) -> Over:
+        """What `pcm` does to the agent, which speaks all along."""
+        held_at_s: float | None = None
+        was_held = False
+        for seen in self._play(pcm, patience, clip, sent=agent_speech(), echo=echo):
+            if seen.turn is Turn.HOLD:
+                held_at_s = seen.at_s
+            elif seen.turn in (Turn.RELEASE, Turn.ENDED):
+                was_held, held_at_s = was_held or held_at_s is not None, None
+            elif seen.turn is Turn.BARGE_IN:
+                self.tell()
+                return Over(True, seen.at_s if held_at_s is None else held_at_s, was_held)
         self.tell()
-        return stopped_s
+        return Over(False, None, was_held or held_at_s is not None)
 
     def _in_noise(self, name: str, voices: bool, noise: Samples, patience: float) -> InNoise:
         starts = [self._started_s(in_noise(clip, noise, SNR_DB), patience) for clip in self.material.clips]
@@ -285,9 +318,11 @@ class Evaluation:
         *,
         sent: bytes = b"",
         asked: Asked | None = None,
+        echo: Echo | None = None,
     ) -> Iterator[Seen]:
         """`play`, with its processor time counted."""
-        playing = play(self.new_listening(patience), pcm, StandIn(clip, self.lag_s), sent=sent, asked=asked)
+        words = StandIn(clip, self.lag_s)
+        playing = play(self.new_listening(patience), pcm, words, sent=sent, asked=asked, echo=echo)
         began_s, heard_s = time.process_time(), 0.0
         try:
             for seen in playing:

@@ -75,11 +75,15 @@ def agent_speech() -> bytes:
     return anyio.run(make)
 
 
-def echo_of(sent: bytes, delay_s: float, level_db: float = ECHO_DB) -> bytes:
-    """What the line returns of `sent`, with its noise; as long as `sent`."""
-    samples = np.frombuffer(sent, "<i2").astype(np.float64)
-    late = np.concatenate([np.zeros(round(delay_s * SAMPLE_RATE)), samples])[: len(samples)]
-    return coded(late * 10 ** (level_db / 20) + line_noise(len(samples), seed=round(delay_s * 1000)))
+def with_echo(received: bytes, returned: bytes, level_db: float) -> bytes:
+    """A frame in which the line returns another one, once more through A-law."""
+    samples = np.frombuffer(received, "<i2").astype(np.float64)
+    return coded(samples + np.frombuffer(returned, "<i2") * 10 ** (level_db / 20))
+
+
+def open_line(duration_s: float, seed: int = 0) -> bytes:
+    """A line on which nobody speaks."""
+    return coded(line_noise(round(duration_s * SAMPLE_RATE), seed))
 
 
 def in_noise(clip: LabelledClip, noise: Samples, snr_db: float) -> LabelledClip:

@@ -23,15 +23,15 @@ from hotline.turn_evaluation import (
     Share,
     asked_for,
 )
-from hotline.turn_playing import Asked, Listening, StandIn, play
+from hotline.turn_playing import Agent, Asked, Echo, Listening, StandIn, play
 from hotline.turn_sounds import (
     Noise,
     agent_speech,
-    echo_of,
     has_voices,
     in_noise,
     noise_clips,
     noise_only,
+    open_line,
     synthetic_clips,
 )
 from tests.unit.espeak import synthesise
@@ -54,12 +54,12 @@ class Level:
         self.patience_s, self.over_dbfs = patience_s, over_dbfs
         self.silence_s = 0.0
         self.in_turn = self.barged_in = False
-        self.heard: list[tuple[bytes, bool, str, Expects, int]] = []
+        self.expects: Expects = "anything"
+        self.digits = 0
+        self.heard: list[tuple[bytes, bool, str]] = []
 
-    def take(
-        self, frame: bytes, sent: bytes, *, agent_speaks: bool, partial: str, expects: Expects, digits: int
-    ) -> Turn | None:
-        self.heard.append((sent, agent_speaks, partial, expects, digits))
+    def take(self, frame: bytes, sent: bytes, *, agent_speaks: bool, partial: str) -> Turn | None:
+        self.heard.append((sent, agent_speaks, partial))
         speech = level_dbfs(frame) > self.over_dbfs
         self.silence_s = 0.0 if speech else self.silence_s + FRAME_S
         if speech and not self.in_turn:
@@ -167,11 +167,11 @@ def test_the_ear_gets_words_only_within_a_turn_and_what_was_asked() -> None:
     ear = Level(0.5)
     seen = list(play(ear, one.pcm, StandIn(one), asked=Asked("digits", 11)))
     assert [each.turn for each in seen] == [Turn.BEGAN, Turn.ENDED]
-    partials = [partial for _, _, partial, _, _ in ear.heard]
+    partials = [partial for _, _, partial in ear.heard]
     assert partials[round(seen[0].at_s / FRAME_S) - 1] == ""
     assert partials[round(seen[1].at_s / FRAME_S) - 1] == TEXT
     assert set(partials[round(seen[1].at_s / FRAME_S) :]) == {""}
-    assert {(expects, digits) for *_, expects, digits in ear.heard} == {("digits", 11)}
+    assert (ear.expects, ear.digits) == ("digits", 11)
 
 
 def test_an_interrupted_agent_falls_silent() -> None:
@@ -179,14 +179,69 @@ def test_an_interrupted_agent_falls_silent() -> None:
     voice = np.full(SAMPLE_RATE * 20, 3000, "<i2").tobytes()
     seen = list(play(ear, clip().pcm, sent=voice))
     stopped = next(round(one.at_s / FRAME_S) for one in seen if one.turn is Turn.BARGE_IN)
-    assert all(speaks and sent == voice[:FRAME_BYTES] for sent, speaks, *_ in ear.heard[:stopped])
-    assert all(not speaks and sent is SILENCE for sent, speaks, *_ in ear.heard[stopped:])
+    assert all(speaks and sent == voice[:FRAME_BYTES] for sent, speaks, _ in ear.heard[:stopped])
+    assert all(not speaks and sent is SILENCE for sent, speaks, _ in ear.heard[stopped:])
 
 
 def test_an_agent_that_has_finished_is_silent_too() -> None:
     ear = Level(0.5)
     list(play(ear, bytes(FRAME_BYTES * 5), sent=bytes(range(200)) * 2))
-    assert [speaks for _, speaks, *_ in ear.heard] == [True, True, False, False, False]
+    assert [speaks for _, speaks, _ in ear.heard] == [True, True, False, False, False]
+
+
+def test_a_held_agent_goes_on_where_it_was_and_a_stopped_one_only_after_a_false_alarm() -> None:
+    agent = Agent(b"".join(bytes([number]) * FRAME_BYTES for number in range(1, 7)))
+    assert agent.send()[0] == 1
+    agent.obey(Turn.HOLD)
+    assert agent.send() is SILENCE
+    assert agent.speaks
+    agent.obey(Turn.RELEASE)
+    assert agent.send()[0] == 2
+    agent.obey(Turn.HOLD)
+    agent.obey(Turn.BARGE_IN)
+    assert not agent.speaks
+    assert agent.send() is SILENCE
+    agent.obey(Turn.FALSE_ALARM)
+    assert agent.send()[0] == 3
+    agent.obey(Turn.HOLD)
+    agent.obey(Turn.ENDED)
+    assert agent.send()[0] == 4
+
+
+class Scripted(Level):
+    """Decides by the number of the frame."""
+
+    def __init__(self, script: dict[int, Turn]) -> None:
+        super().__init__(0.5)
+        self.script = script
+
+    def take(self, frame: bytes, sent: bytes, *, agent_speaks: bool, partial: str) -> Turn | None:
+        super().take(frame, sent, agent_speaks=agent_speaks, partial=partial)
+        return self.script.get(len(self.heard))
+
+
+@pytest.mark.parametrize(
+    ("script", "stopped", "silent_s", "held"),
+    [
+        ({100: Turn.BEGAN, 105: Turn.HOLD, 110: Turn.BARGE_IN}, 1, 2.1, 0),
+        ({100: Turn.BEGAN, 105: Turn.HOLD, 108: Turn.RELEASE, 110: Turn.BARGE_IN}, 1, 2.2, 1),
+        ({100: Turn.BEGAN, 105: Turn.HOLD, 108: Turn.RELEASE}, 0, None, 1),
+        ({100: Turn.BEGAN, 105: Turn.HOLD, 108: Turn.ENDED}, 0, None, 1),
+        ({100: Turn.BEGAN, 110: Turn.BARGE_IN}, 1, 2.2, 0),
+        ({}, 0, None, 0),
+    ],
+)
+def test_the_agent_is_silent_from_the_hold_that_became_an_interruption(
+    script: dict[int, Turn], stopped: int, silent_s: float | None, held: int
+) -> None:
+    one = clip()
+    run = Evaluation(lambda _: Scripted(script), Material([one], backchannels=[one]))
+    over = run.run([1.0]).over_agent
+    assert over is not None
+    assert over.backchannels == Share(stopped, 1)
+    assert over.held["backchannels"] == Share(held, 1)
+    silent = over.interruptions_ms["human"]
+    assert (silent and silent.p50) == (silent_s and round((silent_s - one.first_s) * 1000))
 
 
 def test_only_those_who_say_a_number_were_asked_for_one() -> None:
@@ -222,16 +277,24 @@ def test_an_echo_stops_an_ear_that_hears_it_and_no_other() -> None:
     assert dull.echo == Share(0, 4)
 
 
-def test_an_echo_is_20_db_below_and_late() -> None:
-    sent = np.zeros(SAMPLE_RATE * 2, "<i2")
-    sent[:SAMPLE_RATE] = (8000 * np.sin(2 * np.pi * 440 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)).astype("<i2")
-    echo = echo_of(sent.tobytes(), 0.3)
-    assert len(echo) == sent.nbytes
-    at = round(0.3 * SAMPLE_RATE) * 2
-    assert level_dbfs(echo[:at]) < -55
-    assert level_dbfs(echo[at : at + SAMPLE_RATE]) == pytest.approx(
-        level_dbfs(sent[:SAMPLE_RATE].tobytes()) - 20, abs=0.3
+def test_an_echo_is_20_db_below_late_and_of_what_was_really_said() -> None:
+    class Keeping(Level):
+        def take(self, frame: bytes, sent: bytes, *, agent_speaks: bool, partial: str) -> Turn | None:
+            received.append(frame)
+            return super().take(frame, sent, agent_speaks=agent_speaks, partial=partial)
+
+    received: list[bytes] = []
+    voice = (
+        (8000 * np.sin(2 * np.pi * 440 * np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE)).astype("<i2").tobytes()
     )
+    ear = Keeping(0.5, over_dbfs=-38.0)  # the echo, at -35 dBFS, stops the agent
+    seen = list(play(ear, open_line(2.0), sent=voice, echo=Echo(0.3, -20.0)))
+    assert [one.turn for one in seen] == [Turn.BEGAN, Turn.BARGE_IN, Turn.ENDED]
+    assert seen[0].at_s == pytest.approx(0.32)
+    levels = [level_dbfs(frame) for frame in received]
+    assert max(levels[:15]) < -55
+    assert levels[16] == pytest.approx(level_dbfs(voice) - 20, abs=0.5)
+    assert max(levels[34:]) < -55  # two frames more were said before the agent stopped: 0.34 s and the delay
 
 
 def test_noise_hides_callers_from_an_ear_that_is_dull_and_starts_turns_of_one_that_is_keen() -> None:
