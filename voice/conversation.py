@@ -12,6 +12,7 @@ import structlog
 
 from asr import Transcript
 from dialog import Action, CallContext, EndCall, Transfer, phrases
+from dialog.expecting import asked_in
 from dialog.intents import is_backchannel, is_presence_check
 from voice import turns
 from voice.answers import Answers
@@ -55,7 +56,8 @@ class Conversation:
         self._spoken_to = False  # the caller has said something
         self._handing_over = False
         self._asked: Heard | None = None  # the caller's last turn
-        self._answer_next = False  # it was said over what must be heard, and is answered after that
+        self._meanwhile: list[Heard] = []  # said over what must be heard, and comes after it
+        self._answer_next = False  # it is to be answered
         self._send, self._events = anyio.create_memory_object_stream[Event](math.inf)
         self._replies = Replies(
             call.call_id,
@@ -128,10 +130,8 @@ class Conversation:
             self._on_hearing_failed(event)
         elif isinstance(event, Keys):
             self._on_keys(event.digits)
-        elif event.action is not None:
-            return await self._act(event.action)
-        elif self._answer_next and not self._ear.open_utterances:
-            self._answer()
+        else:
+            return await self._on_over(event.action)
         return True
 
     # what the caller did
@@ -180,29 +180,46 @@ class Conversation:
         if not text:
             self._go_on()
             return
-        if self._replies.current is not None and not heard.interrupted_agent and self._was_over_us(heard):
+        murmur = is_backchannel(text)
+        answer = murmur and self._replies.asks_yes_no
+        if (
+            not answer
+            and self._replies.current is not None
+            and not heard.interrupted_agent
+            and self._was_over_us(heard)
+        ):
             too_short = heard.ended_s - heard.started_s < self._kit.turns.barge_in_speech_s
-            if too_short or is_backchannel(text) or is_presence_check(text):
+            if too_short or murmur or is_presence_check(text):
                 self.happened("backchannel")  # said over us, but not to stop us
                 return
             self._on_barge_in()  # the recogniser was too slow to tell while the caller spoke
-        if is_presence_check(text) and self._replies.paused is not None:
-            self._record_caller(heard.transcript, heard.started_s, heard.ended_s)
-            self._resume(phrases.STILL_TALKING if self._replies.paused.done_chars else phrases.STILL_HERE)
+        if not answer and self._replies.paused is not None and (murmur or is_presence_check(text)):
+            self._on_murmured(heard)
             return
         self._asked = heard
-        self._caller_said(heard.transcript, heard.started_s, heard.ended_s)
-        if self._replies.must_be_heard:
-            # Of a hand-over, it is for the record, and for the person who is being called already.
-            self._answer_next = not self._replies.firm
+        self._record_caller(heard.transcript, heard.started_s, heard.ended_s)
+        if self._replies.must_be_heard or (answer and self._replies.current is not None):
+            self._meanwhile.append(heard)
             return
+        self._to_history(heard.transcript)
         self._replies.stop()
         if not self._ear.open_utterances:  # else the caller goes on: both are answered as one
             self._answer()
 
+    def _on_murmured(self, heard: Heard) -> None:
+        """A long 嗯 stopped us, or 喂？: go on where we were."""
+        preface = ""
+        if is_presence_check(heard.transcript.text) and self._replies.paused is not None:
+            self._record_caller(heard.transcript, heard.started_s, heard.ended_s)
+            preface = phrases.STILL_TALKING if self._replies.paused.done_chars else phrases.STILL_HERE
+        else:
+            self.happened("backchannel")
+        self._resume(preface)
+
     def _was_over_us(self, heard: Heard) -> bool:
-        """Not when it was said before, and only recognised late."""
-        return self._recorder.sound_s is None or heard.ended_s > self._recorder.sound_s
+        """We speak, and this was not said before, and only recognised late."""
+        sound_s = self._recorder.sound_s
+        return self._replies.current is not None and (sound_s is None or heard.ended_s > sound_s)
 
     def _go_on(self) -> None:
         """Noise without words: if it stopped us, go on where we were."""
@@ -252,7 +269,9 @@ class Conversation:
             self._say(phrases.TO_HUMAN, self._transfer("caller_asked"))
             return
         at_s = self._recorder.clock_s
-        self._caller_said(Transcript(digits, final=True, confidence=1.0), at_s, at_s)
+        keyed = Transcript(digits, final=True, confidence=1.0)
+        self._record_caller(keyed, at_s, at_s)
+        self._to_history(keyed)
         self._start(self._answers.text, None)
 
     # replies
@@ -289,12 +308,16 @@ class Conversation:
 
     def _on_reply_closed(self, reply: Reply, heard_text: str) -> None:
         """Remember only what the caller really heard."""
-        self._ear.expect(reply.basis.expects, reply.basis.digits)
-        if not heard_text and not reply.acted:
-            return
-        self._history.agent_said(heard_text, reply.basis)
-        if self.outcome == "abandoned" and reply.answers:
-            self.outcome = "answered"
+        expects = reply.basis.expects if reply.basis.expects != "anything" else asked_in(reply.text)
+        self._ear.expect(expects, reply.basis.digits)
+        if heard_text or reply.acted:
+            self._history.agent_said(heard_text, reply.basis)
+            if self.outcome == "abandoned" and reply.answers:
+                self.outcome = "answered"
+        for heard in self._meanwhile:
+            self._to_history(heard.transcript)
+            self._answer_next = True
+        self._meanwhile.clear()
 
     def _on_reply_over(self, reply: Reply) -> None:
         if not reply.failure:
@@ -320,8 +343,7 @@ class Conversation:
         self._turn_count += 1
         return self._turn_count - 1
 
-    def _caller_said(self, said: Transcript, started_s: float, ended_s: float) -> None:
-        self._record_caller(said, started_s, ended_s)
+    def _to_history(self, said: Transcript) -> None:
         self._history.caller_said(said.text, said.confidence, said.raw)
 
     def _record_caller(self, said: Transcript, started_s: float, ended_s: float) -> None:
@@ -335,11 +357,16 @@ class Conversation:
     def _transfer(self, reason: Any) -> Transfer:
         return Transfer(reason, self._kit.dialog.summarize(self._call, self._history.messages))
 
-    async def _act(self, action: Action) -> bool:
-        self.end_reason = "agent_hangup"
-        if isinstance(action, Transfer):
-            await self._hand_over(action)
-        return False
+    async def _on_over(self, action: Action | None) -> bool:
+        """A reply has ended; False when the conversation is over."""
+        if action is not None:
+            self.end_reason = "agent_hangup"
+            if isinstance(action, Transfer):
+                await self._hand_over(action)
+            return False
+        if self._answer_next and not self._ear.open_utterances:
+            self._answer()
+        return True
 
     async def _hand_over(self, transfer: Transfer) -> None:
         """Give the caller to a person; our ear is closed meanwhile, so music is not taken for speech."""

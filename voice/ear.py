@@ -234,11 +234,11 @@ class Ear:
                     except anyio.EndOfStream:
                         return
                     if key not in "#" and (digits or key != "0"):
+                        self._emit(Turn.HOLD)
                         digits += key
                         continue
                     digits = digits or key
-                if digits != "#":
-                    self._emit(Keys(digits))
+                self._emit(Turn.RELEASE if digits == "#" else Keys(digits))
                 digits = ""
 
     async def _forward_keys(self, send: anyio.abc.ObjectSendStream[str]) -> None:

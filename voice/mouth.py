@@ -94,6 +94,15 @@ class Mouth:
         """The caller has begun to hear the current speech."""
         return self.speech is not None and self._leg.played_s() > 0.0
 
+    @property
+    def at_last_clause(self) -> bool:
+        """Of what is there to be said, the caller hears the last clause."""
+        speech = self.speech
+        if speech is None or not speech.clauses:
+            return False
+        before_s = sum(clause.duration_s for clause in speech.clauses[:-1])
+        return speech.clauses[-1].complete and self._leg.played_s() >= before_s
+
     def hold(self) -> None:
         """Fall silent for the time being; release() goes on, stop() and say() forget it."""
         self._leg.hold()
@@ -117,6 +126,7 @@ class Mouth:
         """
         self._leg.clear()
         speech = self.speech = speech or Speech()
+        whole = False
         try:
             if preface:
                 await self._say_clause(speech, preface, before_audio, filler=True)
@@ -125,15 +135,14 @@ class Mouth:
                     speech.first_text_at = speech.first_text_at or anyio.current_time()
                     await self._say_clause(speech, clause, before_audio)
             await self._leg.drained()
+            whole = True
         except TtsError:
             await self._leg.drained()  # no clause is broken off that the voice could say
             raise
         finally:
             if not speech.stopped:
                 speech.heard_s = self._leg.played_s()
-                unfinished = not all(clause.complete for clause in speech.clauses)
-                duration_s = sum(clause.duration_s for clause in speech.clauses)
-                speech.stopped = unfinished or speech.heard_s + 0.01 < duration_s
+                speech.stopped = not whole
             if self.speech is speech:  # else stop() was called, and something else is being said already
                 self.speech = None
         return speech
@@ -159,21 +168,29 @@ class Mouth:
         self, speech: Speech, text: str, before_audio: BeforeAudio | None, *, filler: bool = False
     ) -> bool:
         clause, said = Clause(text, filler), len(speech.clauses)
-        async with AsyncExitStack() as playing, closing(self._voice.speak(text, rate=speech.rate)) as audio:
-            async for pcm in audio:
-                if clause not in speech.clauses:
-                    await playing.enter_async_context(self._at_it)  # a filler is said to its end
-                    if filler and (self.speech is not speech or len(speech.clauses) > said):
-                        return False  # not needed any more
-                    speech.clauses.append(clause)
-                if not speech.first_audio_at:
-                    speech.first_audio_at = anyio.current_time()
-                    if before_audio is not None:
-                        await before_audio()
-                await self._leg.play(pcm)
-                clause.duration_s += len(pcm) / BYTES_PER_S
-        clause.complete = True
-        return True
+        try:
+            async with (
+                AsyncExitStack() as playing,
+                closing(self._voice.speak(text, rate=speech.rate)) as audio,
+            ):
+                async for pcm in audio:
+                    if clause not in speech.clauses:
+                        await playing.enter_async_context(self._at_it)  # a filler is said to its end
+                        if filler and (self.speech is not speech or len(speech.clauses) > said):
+                            return False  # not needed any more
+                        speech.clauses.append(clause)
+                    if not speech.first_audio_at:
+                        speech.first_audio_at = anyio.current_time()
+                        if before_audio is not None:
+                            await before_audio()
+                    await self._leg.play(pcm)
+                    clause.duration_s += len(pcm) / BYTES_PER_S
+            clause.complete = True
+            return True
+        except TtsError:
+            if not filler and clause not in speech.clauses:
+                speech.clauses.append(clause)  # meant to be said, and not heard
+            raise
 
     def stop(self) -> Speech | None:
         """Fall silent now; returns what was being said."""

@@ -29,7 +29,7 @@ _FIRM = ("caller_asked", "emergency", "failure")  # reasons to hand over that no
 class Pace:
     """How long a caller waits in silence before being told that the answer is coming; seconds."""
 
-    filler_after_s: float = 0.8  # from the begin of a reply
+    filler_after_s: float = 0.7  # from the begin of a reply
     filler_again_s: float = 3.0  # from the end of what was said last
     hearing_late_s: float = 1.0  # for the recogniser, from the end of the caller's turn
 
@@ -52,6 +52,7 @@ class Reply:
     confirmed: bool = False  # the caller's turn is over, and it was what this reply answers
     audible: bool = False  # its audio has begun, and is not paused
     preface: str = ""  # a filler to begin or go on with
+    at_last_clause: bool = False  # when it was last paused
     reading: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     making: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     speaking: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -130,6 +131,14 @@ class Replies:
         """Nothing said over the reply under way stops it."""
         return self.current is not None and self.current.must_be_heard
 
+    @property
+    def asks_yes_no(self) -> bool:
+        """The caller hears the end of a question to which 对 or 嗯 is an answer."""
+        reply = self.current or self.paused
+        if reply is None or reply.basis.expects != "yes_no" or not reply.complete:
+            return False
+        return reply.at_last_clause or self._mouth.at_last_clause
+
     def prepare(self, tasks: TaskGroup, source: TextSource, reply: Reply) -> None:
         """Have the text that `source` gives and its first sounds made, for adopt() or discard()."""
         tasks.start_soon(self._read, reply, source)
@@ -166,6 +175,7 @@ class Replies:
         if reply is None:
             return
         self.paused = reply
+        reply.at_last_clause = self._mouth.at_last_clause
         speech = self._mouth.stop()
         reply.speaking.cancel()
         reply.audible = False

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from dialog.intents import may_become_backchannel
+from dialog.intents import is_presence_check, may_become_backchannel
 
 _EPSILON_S = 1e-9  # sums of frames are not exact
 
@@ -35,7 +35,7 @@ class TurnSettings:
     no_input_s: float = 6.0  # silence, from the end of the agent's audio, before NO_INPUT
     max_turn_s: float = 30.0  # a turn is ended after this
     hold_speech_s: float = 0.14  # speech over the agent that silences it for the time being
-    hold_silence_s: float = 0.12  # silence after which a hold is over
+    hold_silence_s: float = 0.16  # silence after which a hold is over
     barge_in_speech_s: float = 0.16  # speech over the agent before words in it can interrupt
     barge_in_anyway_s: float = 0.6  # speech over the agent that interrupts without words recognised
     murmur_s: float = 0.5  # of 嗯嗯 over the agent, after which it goes on beside them
@@ -124,7 +124,7 @@ class TurnTaker:
             return Turn.FALSE_ALARM
         if not bot_speaking:
             return None
-        murmur = bool(partial) and may_become_backchannel(partial)
+        murmur = may_become_backchannel(partial) or is_presence_check(partial)
         if self._turn_speech_s >= self._interruption_s(partial, murmur) - _EPSILON_S:
             self.interrupting, self._holding = True, False
             return Turn.BARGE_IN

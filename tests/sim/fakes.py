@@ -26,19 +26,21 @@ MUSIC = "♪"
 
 # -- sounds --------------------------------------------------------------------------------------------------
 @cache
-def voiced_frames() -> list[bytes]:
-    """Ten seconds of a babbling voice that webrtcvad takes for speech from the first frame to the last."""
+def voiced_frames(pitch_hz: float = 180.0) -> list[bytes]:
+    """Ten seconds of a babbling voice that a speech detector takes for speech in every frame."""
     t = np.arange(10 * SAMPLE_RATE) / SAMPLE_RATE
-    pitch_hz = 120 + 25 * np.sin(2 * np.pi * 1.3 * t) + 15 * np.sin(2 * np.pi * 3.1 * t)
-    phase = 2 * np.pi * np.cumsum(pitch_hz) / SAMPLE_RATE
-    formants_hz = (600 + 200 * np.sin(2 * np.pi * 2.2 * t), 1500 + 400 * np.sin(2 * np.pi * 1.7 * t + 1))
+    pitch = pitch_hz * (1 + 0.12 * np.sin(2 * np.pi * 1.3 * t) + 0.05 * np.sin(2 * np.pi * 3.1 * t))
+    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
+    formants = (  # level, Hz, bandwidth in Hz
+        (1.0, 550 + 150 * np.sin(2 * np.pi * 2.2 * t), 160),
+        (0.6, 1500 + 350 * np.sin(2 * np.pi * 1.7 * t + 1), 220),
+        (0.35, 2600 + 150 * np.sin(2 * np.pi * 1.1 * t), 300),
+    )
     wave = np.zeros(len(t))
-    for harmonic in range(1, 28):
-        hz = harmonic * pitch_hz
-        level = np.exp(-(((hz - formants_hz[0]) / 180) ** 2)) + 0.7 * np.exp(
-            -(((hz - formants_hz[1]) / 250) ** 2)
-        )
-        wave += (level + 0.03) * np.sin(harmonic * phase)
+    for harmonic in range(1, 40):
+        hz = harmonic * pitch
+        level = 0.05 + sum(share / (1 + ((hz - at) / width) ** 2) for share, at, width in formants)
+        wave += np.where(hz < 3700, level, 0) * np.sin(harmonic * phase + 0.7 * harmonic**2)
     wave *= 0.75 + 0.25 * np.sin(2 * np.pi * 4.5 * t)
     pcm = (wave / np.abs(wave).max() * 9000).astype("<i2").tobytes()
     return [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm), FRAME_BYTES)]

@@ -17,20 +17,21 @@ from voice.phone import FRAME_S, CallError, LegGone, LineStats, NoAnswer, Tap
 from voice.seats import Seat
 
 HIGH_WATER_S = 0.5
+LONGEST_HOLD_S = 0.5
 
 
 # -- legs ----------------------------------------------------------------------------------------------------
 @dataclass
 class Run:
-    """A stretch of one clause, or of music, that was sent on a leg; on the loop's clock."""
+    """A stretch of one clause, or of music, that was sent on a leg; on the loop's clock.
+
+    A clause that was held and gone on with is one.
+    """
 
     text: str
     began_at: float
+    ended_at: float
     frames: int = 0
-
-    @property
-    def ended_at(self) -> float:
-        return self.began_at + self.frames * FRAME_S
 
 
 class ScriptedLeg:
@@ -90,9 +91,10 @@ class ScriptedLeg:
         if sent is not SILENCE:
             text = clause_of(sent)
             last = self.heard[-1] if self.heard else None
-            if last is None or last.text != text or now - last.ended_at > FRAME_S / 2:
-                self.heard.append(Run(text, now))
+            if last is None or last.text != text or now - last.ended_at > LONGEST_HOLD_S:
+                self.heard.append(Run(text, now, now))
             self.heard[-1].frames += 1
+            self.heard[-1].ended_at = now + FRAME_S
         if self._tap is not None:
             self._tap(received, sent)
         if self._hear is not None:

@@ -108,7 +108,7 @@ CONNECTED = [
         turns=f"""
             agent  {GREETING}
             caller {UNKNOWN}
-            agent  这个问题我这✂
+            agent  这个问✂
             agent  {phrases.NO_ANSWER_TRANSFER}
         """,
         events=f"barge_in resumed {TALKS}",
@@ -128,7 +128,7 @@ CONNECTED = [
         turns=f"""
             agent  {GREETING}
             caller {UNKNOWN}
-            agent  这个问题✂
+            agent  这个问✂
             caller 不用了谢谢再见
             agent  {phrases.GOODBYE}
         """,
@@ -245,7 +245,7 @@ NOBODY = [
     ),
     Scenario(
         "the caller hangs up during the promise: it holds",
-        [*ASKED, agent_begins(MUSIC), agent_begins("对不起，"), hangs_up(after_s=0.31)],
+        [*ASKED, agent_begins(MUSIC), agent_begins("对不起，"), hangs_up(after_s=0.51)],
         end=("caller_hangup", "ticket"),
         turns=TO_HUMAN + "agent  对✂",
         events="transfer_started",
@@ -282,12 +282,12 @@ NOBODY = [
 CALLER_LEAVES = [
     Scenario(
         "the caller hangs up during the announcement: nobody is rung",
-        [agent(GREETING), caller("转人工"), agent_begins("好的，"), hangs_up(after_s=0.31)],
+        [agent(GREETING), caller("转人工"), agent_begins("好的，"), hangs_up(after_s=0.51)],
         end=("caller_hangup", "answered"),
         turns=f"""
             agent  {GREETING}
             caller 转人工
-            agent  好✂
+            agent  好的✂
         """,
         seats=[SeatScript()],
         seat_log=[],

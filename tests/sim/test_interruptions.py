@@ -84,8 +84,8 @@ INTERRUPTIONS = [
             caller(QUESTION),
             agent_begins("请您带上身份证，"),
             caller("再说一遍", after_s=0.5, lasts_s=0.6, partials=False),
-            silence(0.62),
-            agent_was_stopped(within_ms=1300),
+            silence(0.82),
+            agent_was_stopped(within_ms=1500),
             agent(ANSWER),
             hangs_up(),
         ],
@@ -114,7 +114,7 @@ INTERRUPTIONS = [
         turns=f"""
             agent  {GREETING}
             caller {QUESTION}
-            agent  请您带上身份证，到任意✂
+            agent  请您带上身份证，✂
             agent  {TO_THE_BANK}{AT_ONCE}{phrases.ANYTHING_ELSE}
         """,
         events="barge_in resumed",
@@ -137,9 +137,9 @@ INTERRUPTIONS = [
         turns=f"""
             agent  {GREETING}
             caller {QUESTION}
-            agent  请您带上✂
+            agent  请您带✂
             caller 游泳馆几点开门
-            agent  市游泳馆✂
+            agent  市游泳✂
             caller {QUESTION}
             agent  {ANSWER}
         """,

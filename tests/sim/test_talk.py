@@ -128,9 +128,9 @@ SILENCES = [
             agent(GREETING),
             agent(phrases.NO_INPUT_FIRST, within_ms=6200),
             noise(0.3, after_s=2.0),
-            agent(phrases.NO_INPUT_SECOND, within_ms=6700),
+            agent(phrases.NO_INPUT_SECOND, within_ms=6800),
             noise(0.3, after_s=2.0),
-            agent(phrases.NO_INPUT_GOODBYE, within_ms=6700),
+            agent(phrases.NO_INPUT_GOODBYE, within_ms=6800),
         ],
         end=("agent_hangup", "abandoned"),
         turns=f"""

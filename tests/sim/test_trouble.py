@@ -244,7 +244,7 @@ DIALOG = [
         turns=f"""
             agent  {GREETING}
             caller {QUESTION}
-            agent  请您先去银✂
+            agent  请您✂
             agent  请您先去银行，再去窗口补办，谢谢您的来电再见。
         """,
         events="barge_in resumed",

@@ -88,7 +88,7 @@ WORK_ORDERS = [
             hangs_up(),
         ],
         end=("caller_hangup", "ticket"),
-        turns=SAID + "agent  好的，✂\n caller 请问登记好了吗\n agent  " + FILING + TOLD,
+        turns=SAID + "agent  好的✂\n caller 请问登记好了吗\n agent  " + FILING + TOLD,
         events="dtmf barge_in",
         tickets=1,
         filing_s=1.5,
