@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hotline.settings import Settings
     from hotline.turn_clips import LabelledClip
     from hotline.turn_evaluation import Delays, Figures, Material, NewListening
+    from hotline.turn_recognition import Recognition
 
 _NOISE_CLIPS = 42
 _SYNTHETIC = 60
@@ -50,6 +51,12 @@ def eval_turns(
             help="WAVs of noise (default: DATA/noise); in x_en.wav and x_voices.wav somebody talks.",
         ),
     ] = None,
+    recognizer: Annotated[
+        bool,
+        typer.Option(
+            "--recognizer", help="The configured recogniser hears the synthetic callers, not their texts."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     config: Annotated[
         Path | None,
@@ -70,7 +77,12 @@ def eval_turns(
     columns = TextColumn("{task.completed} stretches played"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=None)
-        evaluation = Evaluation(listening_of(settings), material, tell=lambda: bar.advance(task))
+        evaluation = Evaluation(
+            listening_of(settings),
+            material,
+            recognition=_recognition(settings) if recognizer else None,
+            tell=lambda: bar.advance(task),
+        )
         figures = evaluation.run(patiences)
     if as_json:
         document = {"data": str(data), "left_out": left_out, **_document(figures)}
@@ -80,6 +92,14 @@ def eval_turns(
             err.print(f"left out: {line}")
         _print(figures)
     return 0
+
+
+def _recognition(settings: Settings) -> Recognition:
+    from hotline.speech import names_to_hear, open_recognizer
+    from hotline.turn_recognition import Recognition
+
+    names = names_to_hear(settings.asr, settings.dialog.knowledge)
+    return Recognition(open_recognizer(settings.asr, names))
 
 
 def listening_of(settings: Settings) -> NewListening:
@@ -192,6 +212,8 @@ def _print(figures: Figures) -> None:
         out.print()
         out.print(noisy)
     out.print(f"\nprocessor time for a minute of audio, without recogniser: {figures.cpu_s_per_minute:.2f} s")
+    if figures.recognition_cpu_s_per_minute is not None:
+        out.print(f"and the recogniser, for a minute of speech: {figures.recognition_cpu_s_per_minute:.2f} s")
     out.print(
         "note: a gap is from the last sound to the decision that the turn is over; the reply, the line and "
         "playout come on top. All but the first table is measured with the first patience."

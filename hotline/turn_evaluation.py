@@ -17,7 +17,8 @@ import numpy as np
 
 from hotline.line_conditions import SAMPLE_RATE, Samples
 from hotline.turn_clips import Kind, LabelledClip, with_pause
-from hotline.turn_playing import ASR_LAG_S, Asked, Echo, Listening, Seen, StandIn, play
+from hotline.turn_playing import ASR_LAG_S, Asked, Echo, Listening, Seen, StandIn, Words, play
+from hotline.turn_recognition import Recognition
 from hotline.turn_sounds import (
     ECHO_DB,
     ECHO_DELAYS_S,
@@ -164,6 +165,7 @@ class Figures:
     over_agent: OverAgent | None
     in_noise: tuple[InNoise, ...]
     cpu_s_per_minute: float
+    recognition_cpu_s_per_minute: float | None = None  # of speech, where a recogniser heard the callers
 
 
 @dataclass(slots=True)
@@ -183,6 +185,7 @@ class Evaluation:
     new_listening: NewListening
     material: Material
     lag_s: float = ASR_LAG_S
+    recognition: Recognition | None = None  # hears synthetic callers; people are beyond the built-in one
     tell: Callable[[], object] = field(default=lambda: None)
     _cpu_s: float = 0.0
     _heard_s: float = 0.0
@@ -193,7 +196,11 @@ class Evaluation:
         over_agent = self._over_agent(patiences[0]) if self.material.backchannels else None
         noisy = [self._in_noise(*one, patiences[0]) for one in self.material.backgrounds]
         cpu = self._cpu_s / self._heard_s * 60 if self._heard_s else 0.0
-        return Figures(tuple(endings), over_agent, tuple(noisy), cpu)
+        return Figures(tuple(endings), over_agent, tuple(noisy), cpu, self._recognition_cpu())
+
+    def _recognition_cpu(self) -> float | None:
+        heard_s = self.recognition.heard_s if self.recognition else 0.0
+        return self.recognition.cpu_s / heard_s * 60 if self.recognition and heard_s else None
 
     def endings(self, kind: Kind, patience: float) -> Endings:
         """Gaps and cut-offs of all clips of a kind."""
@@ -299,7 +306,7 @@ class Evaluation:
     def _started_s(self, clip: LabelledClip, patience: float) -> float | None:
         """How long after the first sound a turn was under way; None if none was until the last sound."""
         in_turn = False
-        for seen in self._play(clip.pcm, patience, clip):
+        for seen in self._play(clip.pcm, patience):
             if seen.at_s > clip.last_s or (in_turn and seen.at_s >= clip.first_s):
                 break
             if seen.turn in (Turn.BEGAN, Turn.ENDED):
@@ -321,7 +328,9 @@ class Evaluation:
         echo: Echo | None = None,
     ) -> Iterator[Seen]:
         """`play`, with its processor time counted."""
-        words = StandIn(clip, self.lag_s)
+        words: Words = StandIn(clip, self.lag_s)
+        if self.recognition is not None and clip is not None and clip.kind == "synthetic":
+            words = self.recognition.words(clip)
         playing = play(self.new_listening(patience), pcm, words, sent=sent, asked=asked, echo=echo)
         began_s, heard_s = time.process_time(), 0.0
         try:
