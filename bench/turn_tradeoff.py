@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -127,7 +128,8 @@ def _points(rows: Sequence[Endings], name: str) -> list[Point]:
 def _panel(picture: Element, all_series: Sequence[Series], panel: int, title: str) -> None:
     left = _LEFT + panel * (_SIDE + 90)
     gaps = [point.p95_s if panel else point.p50_s for one in all_series for point in one.points]
-    top_s = max(1.0, -(-max(gaps, default=1.0) // 0.5) * 0.5)
+    step_s = 0.25 if max(gaps, default=0.0) <= 1.5 else 0.5
+    top_s = step_s * math.ceil(max([1.0, *gaps]) / step_s)
 
     def x(gap_s: float) -> float:
         return left + gap_s / top_s * _SIDE
@@ -135,12 +137,13 @@ def _panel(picture: Element, all_series: Sequence[Series], panel: int, title: st
     def y(share: float) -> float:
         return _TOP + (1 - share) * (_SIDE - 40)
 
-    for tick in range(6):
-        share, gap_s = tick / 5, tick / 5 * top_s
+    for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
         picture.append(element("line", x1=left, x2=left + _SIDE, y1=y(share), y2=y(share), stroke=_GRID))
-        picture.append(element("line", x1=x(gap_s), x2=x(gap_s), y1=y(0), y2=y(1), stroke=_GRID))
         picture.append(_text(f"{share:.0%}", left - 8, y(share), text_anchor="end"))
-        picture.append(_text(f"{gap_s:.1f}", x(gap_s), y(0) + 16, text_anchor="middle"))
+    for tick in range(round(top_s / step_s) + 1):
+        at = x(tick * step_s)
+        picture.append(element("line", x1=at, x2=at, y1=y(0), y2=y(1), stroke=_GRID))
+        picture.append(_text(f"{tick * step_s:g}", at, y(0) + 16, text_anchor="middle"))
     picture.append(_text("cut off in a pause of 0.6 to 1.2 s", left, _TOP - 20, fill=_INK))
     picture.append(_text(title, left + _SIDE / 2, y(0) + 38, text_anchor="middle", fill=_INK))
     for one in all_series:
