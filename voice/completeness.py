@@ -6,6 +6,7 @@ import re
 
 from dialog import Expects
 
+UNKNOWN, BEGIN = "\0", "\1"
 _DIGITS = "零〇一幺二两三四五六七八九0123456789"
 _SPELLED = re.compile(f"[{_DIGITS}]+$")
 _FILLER_END = re.compile("(?:嗯|呃|额|啊这个|那个|这个|就是说?|然后呢?|那么)$")

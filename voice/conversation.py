@@ -190,7 +190,7 @@ class Conversation:
         ):
             too_short = heard.ended_s - heard.started_s < self._kit.turns.barge_in_speech_s
             if too_short or murmur or is_presence_check(text):
-                self.happened("backchannel")  # said over us, but not to stop us
+                self._on_murmured_over_us(heard)
                 return
             self._on_barge_in()  # the recogniser was too slow to tell while the caller spoke
         if not answer and self._replies.paused is not None and (murmur or is_presence_check(text)):
@@ -205,6 +205,14 @@ class Conversation:
         self._replies.stop()
         if not self._ear.open_utterances:  # else the caller goes on: both are answered as one
             self._answer()
+
+    def _on_murmured_over_us(self, heard: Heard) -> None:
+        """Not said to stop us; but 喂？ into our silence wants an answer."""
+        asked = is_presence_check(heard.transcript.text)
+        if asked and self._replies.reassure(self._tasks, phrases.STILL_HERE):
+            self._record_caller(heard.transcript, heard.started_s, heard.ended_s)
+        else:
+            self.happened("backchannel")
 
     def _on_murmured(self, heard: Heard) -> None:
         """A long 嗯 stopped us, or 喂？: go on where we were."""

@@ -95,6 +95,13 @@ class Mouth:
         return self.speech is not None and self._leg.played_s() > 0.0
 
     @property
+    def silent_now(self) -> bool:
+        """The caller hears nothing, though there is more to come."""
+        if self.speech is None:
+            return False
+        return self._leg.played_s() > sum(clause.duration_s for clause in self.speech.clauses) - 0.02
+
+    @property
     def at_last_clause(self) -> bool:
         """Of what is there to be said, the caller hears the last clause."""
         speech = self.speech

@@ -169,6 +169,15 @@ class Replies:
         """Go on after hold(); harmless without it."""
         self._mouth.release()
 
+    def reassure(self, tasks: TaskGroup, text: str) -> bool:
+        """Say `text` now if the caller hears nothing while the reply is being made; whether so."""
+        reply, speech = self.current, self._mouth.speech
+        if reply is None or speech is None or not self._mouth.silent_now:
+            return False
+        self.release()
+        tasks.start_soon(self._fill, reply, speech, text)
+        return True
+
     def pause(self) -> None:
         """Fall silent now, until resume(), or stop() or start() forgets the reply."""
         reply, self.current = self.current, None
@@ -268,19 +277,23 @@ class Replies:
     async def _bridge(self, reply: Reply, speech: Speech) -> None:
         """Say fillers while nothing comes of the reply."""
         wait_s, text = self._pace.filler_after_s, phrases.FILLER_FIRST
-        before_audio = partial(self._before_audio, reply, speech)
-        try:
-            while True:
-                if speech.clauses:
-                    wait_s, text = self._pace.filler_again_s, phrases.FILLER_AGAIN
+        while True:
+            if speech.clauses:
+                wait_s, text = self._pace.filler_again_s, phrases.FILLER_AGAIN
+                try:
                     await self._mouth.silent()
-                said = len(speech.clauses)
-                await anyio.sleep(wait_s)
-                at_s = self._recorder.clock_s
-                if len(speech.clauses) == said and await self._mouth.fill(
-                    speech, text, before_audio=before_audio
-                ):
-                    self._journal.emit(Happened(self._call_id, at_s, "filler"))
+                except LegGone:
+                    return
+            said = len(speech.clauses)
+            await anyio.sleep(wait_s)
+            if len(speech.clauses) == said:
+                await self._fill(reply, speech, text)
+
+    async def _fill(self, reply: Reply, speech: Speech, text: str) -> None:
+        at_s = self._recorder.clock_s
+        try:
+            if await self._mouth.fill(speech, text, before_audio=partial(self._before_audio, reply, speech)):
+                self._journal.emit(Happened(self._call_id, at_s, "filler"))
         except (LegGone, TtsError) as error:  # the reply itself meets the same, and deals with it
             log.warning("filler_failed", call_id=self._call_id, error=str(error))
 

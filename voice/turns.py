@@ -115,25 +115,29 @@ class TurnTaker:
         return Turn.PAUSED
 
     def _over_agent(self, seconds: float, bot_speaking: bool, partial: str) -> Turn | None:
-        settings = self._settings
+        murmur = may_become_backchannel(partial) or is_presence_check(partial)
         if self.interrupting:
-            self._interrupting_s += seconds
-            if partial or self._interrupting_s < settings.false_alarm_s - _EPSILON_S:
-                return None
-            self.interrupting, self._alarmed = False, True
-            return Turn.FALSE_ALARM
+            return self._doubt(seconds, has_words=bool(partial) and not murmur)
         if not bot_speaking:
             return None
-        murmur = may_become_backchannel(partial) or is_presence_check(partial)
         if self._turn_speech_s >= self._interruption_s(partial, murmur) - _EPSILON_S:
             self.interrupting, self._holding = True, False
             return Turn.BARGE_IN
         if self._holding:
             return self._release(murmur)
-        if not self._held and self._run_s and self._turn_speech_s >= settings.hold_speech_s - _EPSILON_S:
+        held_s = self._settings.hold_speech_s - _EPSILON_S
+        if not self._held and self._run_s and self._turn_speech_s >= held_s:
             self._holding = self._held = True
             return Turn.HOLD
         return None
+
+    def _doubt(self, seconds: float, *, has_words: bool) -> Turn | None:
+        """After an interruption: it was none when no words come."""
+        self._interrupting_s += seconds
+        if has_words or self._interrupting_s < self._settings.false_alarm_s - _EPSILON_S:
+            return None
+        self.interrupting, self._alarmed = False, True
+        return Turn.FALSE_ALARM
 
     def _release(self, murmur: bool) -> Turn | None:
         silent = self.silence_s >= self._settings.hold_silence_s - _EPSILON_S
