@@ -173,8 +173,13 @@ class ScriptedVoice:
 def clause_frame(text: str) -> bytes:
     """A frame of the agent saying this clause: a level of its own."""
     frame = np.full(FRAME_BYTES // 2, 2000 + len(_clauses), "<i2").tobytes()
-    _clauses[frame] = text
+    know_clause(frame, text)
     return frame
+
+
+def know_clause(frame: bytes, text: str) -> None:
+    """Let this frame be one of the agent saying `text`."""
+    _clauses[frame] = text
 
 
 def clause_of(frame: bytes) -> str:

@@ -200,7 +200,7 @@ def hold(scenario: Scenario) -> Call:
     with structlog.testing.capture_logs() as logs:
         call = run_virtual(_hold, scenario)
     assert any(entry["event"] == "call_failed" for entry in logs) is scenario.crashes
-    _check_any_call(call)
+    check_any_call(call)
     _check_record(call)
     return call
 
@@ -223,7 +223,8 @@ async def _hold(scenario: Scenario) -> Call:
     return call
 
 
-def _check_any_call(call: Call) -> None:
+def check_any_call(call: Call) -> None:
+    """What must be true of every call that is over."""
     journal, scenario = call.journal, call.scenario
     assert call.leg.is_gone
     assert call.file.closed

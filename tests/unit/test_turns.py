@@ -196,7 +196,7 @@ def test_words_make_it_no_false_alarm() -> None:
     assert feed(taker, [speech(3.0)], partial="我想问") == []
 
 
-@pytest.mark.parametrize("said", ["嗯", "对对", "好的好的", "是的", "好", "明"])
+@pytest.mark.parametrize("said", ["嗯", "对对", "好的好的", "是的", "好", "明", "喂"])
 def test_murmurs_do_not_interrupt_and_the_agent_goes_on_after_them(said: str) -> None:
     told = feed(new(), [speech(0.4), quiet(0.5)], agent=True, partial=said)
     turns = [turn for _, turn in told]

@@ -9,17 +9,15 @@ import anyio
 import structlog.testing
 
 from dialog import Action, Basis, CallContext, EndCall, FileTicket, Message, Summary, TicketDraft, Transfer
-from tests.sim.fakes import MUSIC
+from tests.sim.fakes import MUSIC, ScriptedRecognizer, Utterance
 from tests.sim.lines import ScriptedBoard, ScriptedPhone, SeatScript
-from tests.sim.scenario import GREETING, Call, Scenario, _check_any_call
+from tests.sim.scenario import GREETING, Call, Scenario, check_any_call
 from tests.sim.timing.sounds import (
     S_PER_CHAR,
     Stretch,
     TimedLeg,
-    TimedRecognizer,
     TimedVoice,
     noise,
-    spoken,
     words,
 )
 from tests.sim.timing.table import Answers, Does, Timed
@@ -100,7 +98,7 @@ def play(timed: Timed) -> Played:
     with structlog.testing.capture_logs() as logs:
         played = run_virtual(_hold, timed)
     assert not [entry for entry in logs if entry["event"] == "call_failed"]
-    _check_any_call(played.call)
+    check_any_call(played.call)
     return played
 
 
@@ -114,7 +112,7 @@ async def _hold(timed: Timed) -> Played:
             first_audio_s=timed.tts.first_audio_s,
             fails=lambda text: any(word in text for word in timed.tts.fails),
         ),
-        recognizer=TimedRecognizer(timed.asr.partial_lag_s, timed.asr.final_s, partials=timed.asr.partials),
+        recognizer=ScriptedRecognizer(timed.asr.partial_lag_s, timed.asr.final_s),
         dialog=TableDialog(timed.dialog) if timed.dialog else None,
         filing_s=timed.filing_s,
         remote=timed.number,
@@ -193,15 +191,11 @@ async def _do(played: Played, does: Does) -> None:
         lasts_s = len(frames) * FRAME_S
         played.leg.sound(frames)
     else:
-        said = words(
-            does.says,
-            lasts_s=does.lasts_s,
-            pauses_s=does.pause_s,
-            confidence=does.confidence,
-            fails=does.asr_fails_at_s,
-        )
-        lasts_s = said.frames * FRAME_S
-        played.leg.sound(spoken(said))
+        partials = played.timed.asr.partials
+        said = Utterance(does.says, does.lasts_s, does.confidence, partials, does.asr_fails_at_s)
+        frames = words(said, does.pause_s)
+        lasts_s = len(frames) * FRAME_S
+        played.leg.sound(frames)
     played.caller.append(Sounded(str(does), began_at, began_at + lasts_s))
 
 

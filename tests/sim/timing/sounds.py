@@ -1,97 +1,53 @@
-"""What is on the line in a timed call: voices, noises, echo; a recogniser that knows words when they fell.
+"""What is on the line in a timed call: voices, pauses, noises, and the agent's own voice coming back.
 
-Every frame of a caller's words carries a mark (which utterance, which frame of it), and every frame of the
-agent's voice is unlike any other, so that the recogniser knows just what it was given and the leg just what
-was played. The caller's and the agent's voices, and an echo of the latter, are real sound to the detector.
+All of it is real sound to the speech detector. Every frame of the agent's voice is unlike any other, so that
+a leg knows which part of which clause was heard, and when.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import cycle, islice
 from typing import Literal
 
-import anyio
 import numpy as np
 
-from asr import EngineFailed, Transcript
-from tests.sim import fakes
-from tests.sim.fakes import MARK, MUSIC, ScriptedRecognizer, ScriptedVoice
+from tests.sim.fakes import (
+    MARK,
+    MUSIC,
+    ScriptedVoice,
+    Utterance,
+    know_clause,
+    spoken_frames,
+    voiced_frames,
+)
 from tests.sim.lines import ScriptedLeg
 from voice.media import SILENCE, PlayoutBuffer, mix
 from voice.phone import FRAME_BYTES, FRAME_S, SAMPLE_RATE
 
 S_PER_CHAR = 0.2
-CALLER_HZ, OTHER_HZ, AGENT_HZ = 180.0, 200.0, 240.0  # pitches of voices
+OTHER_HZ, AGENT_HZ = 200.0, 240.0  # pitches of voices; a caller's is at 180 Hz
 NoiseKind = Literal["voice", "cough", "door", "hiss", "street"]
 
 
-@cache
-def babble(pitch_hz: float) -> list[bytes]:
-    """Ten seconds of a voice around this pitch that a speech detector takes for speech in every frame."""
-    t = np.arange(10 * SAMPLE_RATE) / SAMPLE_RATE
-    pitch = pitch_hz * (1 + 0.12 * np.sin(2 * np.pi * 1.3 * t) + 0.05 * np.sin(2 * np.pi * 3.1 * t))
-    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
-    formants = (  # level, Hz, bandwidth in Hz
-        (1.0, 550 + 150 * np.sin(2 * np.pi * 2.2 * t), 160),
-        (0.6, 1500 + 350 * np.sin(2 * np.pi * 1.7 * t + 1), 220),
-        (0.35, 2600 + 150 * np.sin(2 * np.pi * 1.1 * t), 300),
-    )
-    wave = np.zeros(len(t))
-    for harmonic in range(1, 40):
-        hz = harmonic * pitch
-        level = 0.05 + sum(share / (1 + ((hz - at) / width) ** 2) for share, at, width in formants)
-        wave += np.where(hz < 3700, level, 0) * np.sin(harmonic * phase + 0.7 * harmonic**2)
-    wave *= 0.75 + 0.25 * np.sin(2 * np.pi * 4.5 * t)
-    pcm = (wave / np.abs(wave).max() * 9000).astype("<i2").tobytes()
-    return [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm), FRAME_BYTES)]
-
-
 # -- the caller's side ---------------------------------------------------------------------------------------
-@dataclass(frozen=True)
-class Words:
-    """Words as they fall: each character with its first frame and the one after its last."""
+def words(said: Utterance, pauses_s: Sequence[float]) -> list[bytes]:
+    """What is said, at an even pace, as frames; at each … of its text there is a pause.
 
-    text: str
-    chars: tuple[tuple[int, int], ...]
-    frames: int
-    confidence: float = 0.95
-    asr_fails_at_s: float | None = None
-
-
-_said: list[Words] = []  # the number in a frame's mark
-
-
-def words(
-    text: str, *, lasts_s: float, pauses_s: Sequence[float], confidence: float, fails: float | None
-) -> Words:
-    """`text` at an even pace within `lasts_s` of sound (0: five characters a second), a pause at each …"""
-    parts = text.split("…")
-    whole = "".join(parts)
-    per_char = (lasts_s or len(whole) * S_PER_CHAR) / len(whole) / FRAME_S
-    gaps = islice(cycle(pauses_s), len(parts) - 1)
-    chars: list[tuple[int, int]] = []
-    at = 0.0
-    for part in parts:
-        chars += [(round(at + i * per_char), round(at + (i + 1) * per_char)) for i in range(len(part))]
-        at = chars[-1][1] + next(gaps, 0.0) / FRAME_S
-    return Words(whole, tuple(chars), chars[-1][1], confidence, fails)
-
-
-def spoken(said: Words) -> list[bytes]:
-    """The words as marked frames; pauses are silent."""
-    _said.append(said)
-    sounding = {index for begin, end in said.chars for index in range(begin, end)}
-    voice = babble(CALLER_HZ)
-    return [
-        np.array([MARK, len(_said) - 1, index], "<i2").tobytes() + voice[index % len(voice)][6:]
-        if index in sounding
-        else SILENCE
-        for index in range(said.frames)
-    ]
+    `lasts_s` 0 is five characters a second; the recogniser may break in the last part.
+    """
+    parts = said.text.split("…")
+    characters = sum(map(len, parts))
+    per_char = (said.lasts_s or characters * S_PER_CHAR) / characters
+    pauses = cycle(pauses_s)
+    frames: list[bytes] = []
+    for part in parts[:-1]:
+        frames += spoken_frames(replace(said, text=part, lasts_s=len(part) * per_char, breaks_asr_at_s=None))
+        frames += [SILENCE] * round(next(pauses) / FRAME_S)
+    return frames + spoken_frames(replace(said, text=parts[-1], lasts_s=len(parts[-1]) * per_char))
 
 
 @cache
@@ -99,7 +55,7 @@ def noise(kind: NoiseKind, lasts_s: float, level_dbfs: float) -> list[bytes]:
     """A noise as frames: a voice without words, a cough, a door, line hiss, a street."""
     frames = round(lasts_s / FRAME_S)
     if kind == "voice":
-        return list(islice(cycle(babble(OTHER_HZ)), frames))
+        return list(islice(cycle(voiced_frames(OTHER_HZ)), frames))
     count = frames * FRAME_BYTES // 2
     wave = np.random.default_rng(12345).standard_normal(count)
     if kind == "street":  # low rumble under some hiss
@@ -219,51 +175,6 @@ class TimedLeg(ScriptedLeg):
         self._incoming.sounds.append(deque(frames))
 
 
-# -- the recogniser ------------------------------------------------------------------------------------------
-class TimedRecognizer(ScriptedRecognizer):
-    """Tells every word `partial_lag_s` of audio after it fell, and all of them `final_s` after the end."""
-
-    def __init__(self, partial_lag_s: float = 0.2, final_s: float = 0.1, *, partials: bool = True) -> None:
-        super().__init__(partial_lag_s, final_s)
-        self.partials = partials
-
-    async def transcribe(self, audio: AsyncIterator[bytes]) -> AsyncGenerator[Transcript, None]:
-        got: dict[tuple[int, int], float] = {}  # when each marked frame came, in seconds of audio
-        heard_s, told = 0.0, ""
-        self.open += 1
-        try:
-            async for piece in audio:
-                for at in range(0, len(piece), FRAME_BYTES):
-                    heard_s += FRAME_S
-                    mark, number, index = np.frombuffer(piece[at : at + 6], "<i2").tolist()
-                    if mark == MARK:
-                        got[number, index] = heard_s
-                        fails_s = _said[number].asr_fails_at_s
-                        if fails_s is not None and index * FRAME_S >= fails_s:
-                            raise EngineFailed("the scripted engine broke", retryable=True)
-                partial = _words(got, heard_s - self.partial_lag_s)
-                if self.partials and partial != told:
-                    told = partial
-                    yield Transcript(partial)
-            await anyio.sleep(self.final_s)
-            text = _words(got, heard_s)
-            confidence = min((_said[number].confidence for number, _ in got), default=0.0)
-            yield Transcript(text, final=True, confidence=confidence if text else 0.0)
-        finally:
-            self.open -= 1
-
-
-def _words(got: dict[tuple[int, int], float], until_s: float) -> str:
-    """The characters at least half of whose frames had come by then."""
-    text = ""
-    for number in dict.fromkeys(number for number, _ in got):
-        said = _said[number]
-        for char, (begin, end) in zip(said.text, said.chars, strict=True):
-            came = [got[number, index] for index in range(begin, end) if (number, index) in got]
-            text += char if 2 * len(came) >= end - begin and max(came) <= until_s + 1e-6 else ""
-    return text
-
-
 # -- the agent's voice ---------------------------------------------------------------------------------------
 _agent_frames: dict[bytes, tuple[str, int, int]] = {}  # a clause's text, which of its frames, of how many
 
@@ -274,10 +185,10 @@ def _clause_frames(text: str, rate: float) -> list[bytes]:
     number = len(_agent_frames)  # no two frames of any clauses are alike
     count = round(len(text) * S_PER_CHAR / rate / FRAME_S)
     frames = []
-    for index, voiced in enumerate(islice(cycle(babble(AGENT_HZ)), count)):
+    for index, voiced in enumerate(islice(cycle(voiced_frames(AGENT_HZ)), count)):
         frame = np.array([index, number % 32768], "<i2").tobytes() + voiced[4:]
         _agent_frames[frame] = text, index, count
-        fakes._clauses[frame] = text
+        know_clause(frame, text)
         frames.append(frame)
     return frames
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from tests.sim.fakes import voiced_frames
 from tests.sim.timing.judge import judge
 from tests.sim.timing.player import Played, play
-from tests.sim.timing.sounds import babble, noise
+from tests.sim.timing.sounds import AGENT_HZ, OTHER_HZ, NoiseKind, noise
 from tests.sim.timing.table import Timed, load
-from voice.vad import WebRtcVad
+from voice.media import SILENCE
+from voice.vad import SpeechDetector
 
 pytestmark = [pytest.mark.sim]
 
@@ -100,7 +102,13 @@ def test_words_that_nobody_said_cannot_be_waited_for() -> None:
         played(caller=[{"into": "没有这句话", "says": "喂"}], expect=[{"turns": 0}])
 
 
-def test_a_voice_is_speech_in_every_frame_and_a_door_is_short() -> None:
-    detector = WebRtcVad()
-    assert all([detector.is_speech(frame) for frame in babble(180.0)])
-    assert len(noise("door", 0.04, -10.0)) == 2
+@pytest.mark.parametrize("pitch_hz", [180.0, OTHER_HZ, AGENT_HZ])
+def test_voices_are_speech_in_every_frame(pitch_hz: float) -> None:
+    detector = SpeechDetector()
+    assert all([detector.is_speech(frame) for frame in voiced_frames(pitch_hz)][5:])
+
+
+@pytest.mark.parametrize(("kind", "lasts_s"), [("cough", 0.25), ("door", 0.04), ("hiss", 2.0)])
+def test_noises_are_no_speech(kind: NoiseKind, lasts_s: float) -> None:
+    detector = SpeechDetector()
+    assert not any([detector.is_speech(frame) for frame in [SILENCE] * 50 + noise(kind, lasts_s, -18.0)])
