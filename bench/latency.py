@@ -1,98 +1,91 @@
-"""Response gap of the whole agent over real calls: `python -m bench.latency [TURNS] [CALLERS]`.
+"""Conversation timing over real calls: `python -m bench.latency [PARTS…] [--calls 1 10] [--turns N]`.
 
-Callers are processes of their own; each speaks with a synthetic voice over SIP and RTP on loopback. The gap
-is measured by the caller, from the last audible frame it sent to the first audible frame it received (its
-jitter buffer included). Beside it, the agent's own account of where the time went.
+Agents are processes of their own, callers another; they talk SIP and RTP on loopback, A-law, no LLM. A gap is
+from the last packet with sound that a caller sent to the first that it received, by the kernel's clock.
+"1 call at a time" is one call on its agent; several such agents run side by side to save time. Speech of
+people and noise come from ../shared/data; without it only the synthetic parts run. See docs/turn-taking.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import statistics
-import subprocess
+import platform
 import sys
-import tempfile
+import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
-from hotline import children
+from bench.turns_parts import DATA, PARTS
+from bench.turns_rows import NOT_ANSWERED, NOT_SAID, Row
+from bench.turns_run import Outcome, carry_out
 
-QUESTIONS = (
-    "请问社保卡丢了怎么补办",
-    "居住证怎么办理",
-    "公积金贷款最多能贷多少钱",
-    "身份证丢了怎么补办",
-    "喂你好",
-    "暖气费怎么交",
-)
-VOICES = ("f5", "m8")
-STAGES = ("endpoint", "asr", "dialog", "tts")
+SIDE_BY_SIDE = 6  # agents, each with one call at a time
+NEED_DATA = ("human", "interruptions", "noises")
+console = Console(width=120)
 
 
-def _one_call(agent: children.Agent, index: int) -> list[dict[str, Any]]:
-    """One caller's turns, as it measured them."""
-    command = [sys.executable, "-m", "hotline", "call", f"sip:12345@{agent.sip}", "--json"]
-    command += ["--voice", VOICES[index % len(VOICES)]]
-    for offset in range(3):
-        command += ["--say", QUESTIONS[(index * 3 + offset) % len(QUESTIONS)]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env=children.clean_env())
-    turns: list[dict[str, Any]] = json.loads(done.stdout)["turns"]
-    return turns
+def _outcomes(names: Sequence[str], calls: int, turns: int) -> dict[str, list[Outcome]]:
+    """Carry out all parts at so many calls at a time: one after the other, or single calls side by side."""
+    runs = {name: PARTS[name].runs(calls, turns) for name in names}
+    with ThreadPoolExecutor(SIDE_BY_SIDE if calls == 1 else 1) as pool:
+        under_way: dict[str, list[Future[Outcome]]] = {
+            name: [pool.submit(carry_out, run, calls) for run in some] for name, some in runs.items()
+        }
+        return {name: [future.result() for future in some] for name, some in under_way.items()}
 
 
-def _percentile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
-
-
-def _row(table: Table, name: str, values: Sequence[float]) -> None:
-    if values:
-        figures = [statistics.median(values), _percentile(values, 0.95), max(values)]
-        table.add_row(name, str(len(values)), *(f"{figure:.0f}" for figure in figures))
-
-
-def main(turns_wanted: int = 30, callers: int = 1) -> int:
-    """Make the calls, print the table; 1 when a turn got no answer."""
-    console = Console()
-    calls = -(-turns_wanted // 3)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = '[sip]\nhost = "127.0.0.1"\nport = 0\n[desk]\nport = 0\n'
-        with children.agent(Path(folder), settings) as agent:
-            with ThreadPoolExecutor(callers) as pool:
-                measured = [
-                    turn for turns in pool.map(lambda i: _one_call(agent, i), range(calls)) for turn in turns
-                ]
-            headers = {"Authorization": f"Bearer {agent.token}"}
-            with httpx.Client(base_url=agent.desk_url, headers=headers) as desk:
-                ids = [item["id"] for item in desk.get("/api/v1/calls").json()["items"]]
-                agent_turns = [
-                    turn
-                    for call_id in ids
-                    for turn in desk.get(f"/api/v1/calls/{call_id}").json()["turns"]
-                    if turn["response_gap_ms"] is not None
-                ]
-    gaps = [turn["response_gap_ms"] for turn in measured if turn["response_gap_ms"] is not None]
-    table = Table("ms", "turns", "p50", "p95", "max", title=f"{calls} calls, {callers} at a time")
-    _row(table, "response gap, heard by the caller", gaps)
-    _row(table, "response gap, agent's own account", [turn["response_gap_ms"] for turn in agent_turns])
-    for stage in STAGES:
-        _row(
-            table,
-            f"  {stage}",
-            [turn["stages_ms"][stage] for turn in agent_turns if stage in turn["stages_ms"]],
-        )
+def _show(title: str, rows: Sequence[Row]) -> None:
+    table = Table("", title=title, title_justify="left")
+    for column in ("of", "measured", "target"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        colour = {True: "green", False: "bold red", None: ""}[row.held]
+        table.add_row(row.name, str(row.count), row.result, row.target, style=colour)
     console.print(table)
-    lost = len(measured) - len(gaps)
-    if lost:
-        console.print(f"[red]{lost} turns got no answer")
-    return 1 if lost else 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.latency", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PARTS", help=", ".join(PARTS))
+    parser.add_argument("--calls", type=int, nargs="+", default=[1, 10], help="at a time")
+    parser.add_argument("--turns", type=int, default=102, help="of each part at each number of calls")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make the calls, print the tables; 1 when something was not answered."""
+    options = _options(arguments)
+    names = options.parts or list(PARTS)
+    if not DATA.is_dir():
+        names = [name for name in names if name not in NEED_DATA]
+        console.print(f"no speech of people at {DATA}: only {', '.join(names) or 'nothing'} can be measured")
+    results: list[dict[str, Any]] = []
+    begun = time.monotonic()
+    for calls in options.calls:
+        here = [name for name in names if PARTS[name].everywhere or calls == max(options.calls)]
+        for name, outcomes in _outcomes(here, calls, options.turns).items():
+            rows = PARTS[name].rows(outcomes, calls)
+            _show(f"{PARTS[name].title}; {calls} at a time", rows)
+            results.append({"part": name, "calls": calls, "rows": [asdict(row) for row in rows]})
+            for trouble in sorted({line for outcome in outcomes for line in outcome.troubles})[:3]:
+                console.print(f"[red]the agent logged:[/] {trouble[:200]}")
+    console.print(f"{time.monotonic() - begun:.0f} s")
+    if options.json:
+        about = {"machine": platform.platform(), "turns": options.turns}
+        options.json.write_text(
+            json.dumps({"about": about, "results": results}, ensure_ascii=False, indent=1)
+        )
+    missed = [row for result in results for row in result["rows"] if row["held"] is False]
+    return int(any(row["name"] in (NOT_ANSWERED, NOT_SAID) for row in missed))
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(int(argument) for argument in sys.argv[1:3])))
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""One run of the timing benchmark: an agent, callers in a process of their own, and what became of it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import pickle
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.node import Node
+from bench.turns_script import Clip, Plan, Report, Script, Trace
+from hotline import children
+
+CALLER_TIMEOUT_S = 900.0
+EXPECTED = "synthetic voices only"  # what the built-in recogniser says of itself
+SETTINGS = """
+[sip]
+host = "127.0.0.1"
+port = 0
+[desk]
+port = 0
+[tts]
+engine = "espeak"
+cache_dir = "{folder}/tts-cache"
+[dialog]
+knowledge = "{knowledge}"
+[log]
+level = "warning"
+"""
+STAND_IN = '[asr]\nengine = "vosk-ws"\nservers = ["ws://127.0.0.1:{port}"]\nserver_reuse = true\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is to be said to one agent; `stand_in`: its recogniser knows the clips, else it is the built-in.
+
+    `knowledge` are questions with answers; None for the sample.
+    """
+
+    scripts: tuple[Script, ...]
+    clips: Mapping[str, Clip]
+    stand_in: bool
+    knowledge: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run's traces, each with its call's turns in the agent's record, and what the agent needed for it."""
+
+    run: Run
+    report: Report
+    turns: Mapping[str, list[dict[str, Any]]]  # by Trace.number
+    cpu_s: float
+    call_s: float
+    known: str = ""  # how much of the audio the stand-in knew, in its own words
+    troubles: tuple[str, ...] = ()
+
+    @property
+    def traces(self) -> list[Trace]:
+        """Of all calls."""
+        return self.report.traces
+
+    @property
+    def failures(self) -> list[str]:
+        """What went wrong with calls."""
+        return [trace.failure for trace in self.traces if trace.failure]
+
+
+def carry_out(run: Run, at_a_time: int) -> Outcome:
+    """Start an agent for it, have everything said, stop the agent. Raises HotlineError."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        settings = SETTINGS.format(folder=folder, knowledge=_knowledge(folder, run.knowledge))
+        if run.stand_in:
+            clips_file = folder / "clips.pickle"
+            clips_file.write_bytes(pickle.dumps(list(run.clips.values())))
+            command = [sys.executable, "-m", "bench.turns_words", str(clips_file)]
+            server = stack.enter_context(children.child("words", folder, command))
+            settings += STAND_IN.format(port=children.wait_for(server, _port, folder / "words.log"))
+        agent = stack.enter_context(children.agent(folder, settings))
+        node = Node(agent, folder)
+        before_s = _cpu_s(node.pid)
+        report = _call(Plan(node.address, at_a_time, run.scripts, run.clips), folder)
+        cpu_s = _cpu_s(node.pid) - before_s
+        turns = _records(agent, report.traces)
+        troubles = tuple(line for line in node.troubles() if EXPECTED not in line)
+        if run.stand_in:
+            server.terminate()
+            server.wait(children.STOP_TIMEOUT_S)
+        known = re.search(r"known .*", (folder / "words.log").read_text()) if run.stand_in else None
+        return Outcome(
+            run,
+            report,
+            turns,
+            cpu_s,
+            sum(trace.over_at - trace.up_at for trace in report.traces if trace.up_at),
+            known[0] if known else "",
+            troubles,
+        )
+
+
+def _call(plan: Plan, folder: Path) -> Report:
+    plan_file, report_file = folder / "plan.pickle", folder / "report.pickle"
+    plan_file.write_bytes(pickle.dumps(plan))
+    command = [sys.executable, "-m", "bench.turns_caller", str(plan_file), str(report_file)]
+    subprocess.run(command, check=True, timeout=CALLER_TIMEOUT_S, env=children.clean_env())
+    report: Report = pickle.loads(report_file.read_bytes())
+    return report
+
+
+def _knowledge(folder: Path, questions: Mapping[str, str] | None) -> str:
+    if questions is None:
+        return "sample"
+    file = folder / "knowledge.csv"
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["question", "answer"])
+        rows.writerows(questions.items())
+    return str(file)
+
+
+def _cpu_s(pid: int) -> float:
+    """User and system time of the process, its ended threads and children included; for Linux."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _records(agent: children.Agent, traces: Iterable[Trace]) -> dict[str, list[dict[str, Any]]]:
+    headers = {"Authorization": f"Bearer {agent.token}"}
+    turns: dict[str, list[dict[str, Any]]] = {}
+    with httpx.Client(base_url=agent.desk_url, headers=headers, timeout=30) as desk:
+        for trace in traces:
+            items = desk.get("/api/v1/calls", params={"caller": trace.number}).json()["items"]
+            turns[trace.number] = desk.get(f"/api/v1/calls/{items[0]['id']}").json()["turns"] if items else []
+    return turns
+
+
+def _port(line: str) -> int | None:
+    match = re.match(r"ready (\d+)", line)
+    return int(match[1]) if match else None
