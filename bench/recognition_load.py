@@ -39,7 +39,7 @@ VOICES = ("f5", "m8")  # the built-in model never heard them
 SAMPLE_RATE = 8000
 FRAME_BYTES = 320  # 20 ms
 FRAME_S = 0.02
-END_SILENCE_S = 0.5  # turns.end_silence_s
+END_SILENCE_S = 0.5  # of silence, at the end of a turn
 PROBE_S = 0.01
 BOUND_MS = 150.0
 

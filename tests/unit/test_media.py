@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from voice.media import BYTES_PER_S, SILENCE, PlayoutBuffer, level_dbfs, mix
+from voice.media import BYTES_PER_S, REWIND_FRAMES, SILENCE, PlayoutBuffer, level_dbfs, mix
 from voice.phone import FRAME_BYTES
-from voice.vad import WebRtcVad
 
 pytestmark = [pytest.mark.unit]
 
@@ -62,6 +61,55 @@ def test_clear_drops_what_is_pending_and_tells_what_was_sent() -> None:
     assert buffer.take() == constant(8)
 
 
+def test_a_hold_keeps_what_is_pending_and_release_goes_on_from_the_last_quiet_moment() -> None:
+    buffer = PlayoutBuffer()
+    frames = [constant(value) for value in (900, 800, 10, 700, 600, 500, 400)]
+    buffer.put(b"".join(frames))
+    assert [buffer.take() for _ in range(5)] == frames[:5]
+    buffer.hold()
+    buffer.hold()
+    assert buffer.take() is SILENCE
+    assert buffer.sent_s == pytest.approx(0.1)
+    assert buffer.pending_s == pytest.approx(0.04)
+    buffer.release()
+    assert buffer.sent_s == pytest.approx(0.04), "what is said again has not been heard yet"
+    assert [buffer.take() for _ in range(5)] == frames[2:]
+    assert buffer.take() is SILENCE
+    assert buffer.sent_s == pytest.approx(0.14)
+
+
+def test_a_release_goes_back_a_syllable_at_most() -> None:
+    buffer = PlayoutBuffer()
+    frames = [constant(10), *(constant(value) for value in range(500, 530))]
+    buffer.put(b"".join(frames))
+    for _ in range(20):
+        buffer.take()
+    buffer.hold()
+    buffer.release()
+    assert buffer.take() == frames[20 - REWIND_FRAMES]
+
+
+def test_a_release_without_a_hold_or_after_the_end_changes_nothing() -> None:
+    buffer = PlayoutBuffer()
+    buffer.put(constant(7, 2))
+    buffer.take()
+    buffer.release()
+    assert buffer.take() == constant(7)
+    buffer.hold()
+    buffer.release()
+    assert buffer.take() is SILENCE
+
+
+def test_clear_ends_a_hold() -> None:
+    buffer = PlayoutBuffer()
+    buffer.put(constant(7, 2))
+    buffer.take()
+    buffer.hold()
+    assert buffer.clear() == pytest.approx(0.02)
+    buffer.put(constant(8))
+    assert buffer.take() == constant(8)
+
+
 def test_levels() -> None:
     assert level_dbfs(b"") == level_dbfs(SILENCE) == -100.0
     assert level_dbfs(constant(-32768)) == pytest.approx(0.0)
@@ -79,13 +127,3 @@ def test_mixing_adds_and_saturates() -> None:
 
 def test_bytes_per_second() -> None:
     assert BYTES_PER_S == 50 * FRAME_BYTES
-
-
-def test_a_quiet_line_is_never_speech() -> None:
-    """Comfort noise at -55 dBFS, which webrtcvad itself is not asked about."""
-    vad = WebRtcVad()
-    noise = (np.random.default_rng(1).standard_normal(FRAME_BYTES // 2 * 200) * 58).astype("<i2").tobytes()
-    frames = [noise[at : at + FRAME_BYTES] for at in range(0, len(noise), FRAME_BYTES)]
-    assert level_dbfs(noise) == pytest.approx(-55, abs=0.5)
-    assert not any(vad.is_speech(frame) for frame in frames)
-    assert not vad.is_speech(SILENCE)
