@@ -11,7 +11,7 @@ import pytest
 
 from tts import VoiceFailed
 from voice.media import BYTES_PER_S, SILENCE
-from voice.mouth import S_PER_CHAR, Mouth, Speech
+from voice.mouth import S_PER_CHAR, Clause, Mouth, Speech
 from voice.phone import FRAME_BYTES, FRAME_S
 from voice.sip.leg import SipLeg
 
@@ -20,13 +20,9 @@ pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
 def speech(*clauses: tuple[str, float], complete: int | None = None, heard_s: float) -> Speech:
     """A stopped speech of clauses with their seconds of audio."""
-    return Speech(
-        clauses=[text for text, _ in clauses],
-        durations_s=[duration_s for _, duration_s in clauses],
-        complete=len(clauses) if complete is None else complete,
-        heard_s=heard_s,
-        stopped=True,
-    )
+    done = len(clauses) if complete is None else complete
+    made = [Clause(text, False, duration_s, at < done) for at, (text, duration_s) in enumerate(clauses)]
+    return Speech(clauses=made, heard_s=heard_s, stopped=True)
 
 
 TWO = (("您好，", 0.6), ("请问有什么可以帮您？", 2.0))
@@ -46,7 +42,7 @@ TWO = (("您好，", 0.6), ("请问有什么可以帮您？", 2.0))
 def test_clauses_count_whole_and_the_cut_one_in_proportion(heard_s: float, heard: str, unheard: str) -> None:
     cut = speech(*TWO, heard_s=heard_s)
     assert cut.heard_text == heard
-    assert cut.unheard_text == unheard
+    assert cut.text[cut.done_chars :] == unheard
 
 
 def test_a_clause_whose_audio_is_not_all_there_is_measured_by_the_usual_pace() -> None:
@@ -61,13 +57,22 @@ def test_a_clause_whose_audio_is_not_all_there_is_measured_by_the_usual_pace() -
 def test_all_the_audio_made_so_far_was_heard_but_not_the_clause() -> None:
     cut = speech(("您好，", 0.6), ("请问有什么可以帮您？", 0.4), complete=1, heard_s=1.0)
     assert cut.heard_text == "您好，请问"
-    assert cut.unheard_text == "请问有什么可以帮您？"
+    assert cut.text[cut.done_chars :] == "请问有什么可以帮您？"
 
 
 def test_what_was_not_stopped_was_heard() -> None:
-    whole = Speech(clauses=["您好，", "再见。"], durations_s=[0.6, 0.6], complete=2, heard_s=1.2)
+    whole = speech(("您好，", 0.6), ("再见。", 0.6), heard_s=1.2)
+    whole.stopped = False
     assert whole.heard_text == whole.text == "您好，再见。"
-    assert whole.unheard_text == ""
+    assert whole.done_chars == len(whole.text)
+
+
+def test_a_filler_was_heard_but_is_no_part_of_the_reply() -> None:
+    cut = speech(("好的，我查一下。", 1.5), *TWO, heard_s=1.5 + 0.6 + 1.0)
+    cut.clauses[0].filler = True
+    assert cut.heard_text == "好的，我查一下。您好，请问有什么"
+    assert cut.heard_reply == "您好，请问有什么"
+    assert cut.done_chars == len("您好，")
 
 
 # -- speaking on a leg, ticked by hand -----------------------------------------------------------------------
@@ -140,8 +145,8 @@ async def test_saying_waits_until_all_was_heard() -> None:
         assert mouth.audible
         sent += await tick(leg, 0.02)
     assert sent.count(b"\x01\x00") == 2.6 * BYTES_PER_S / 2
-    assert said.clauses == ["您好，", "请问有什么可以帮您？"]
-    assert said.durations_s == pytest.approx([0.6, 2.0])
+    assert [clause.text for clause in said.clauses] == ["您好，", "请问有什么可以帮您？"]
+    assert [clause.duration_s for clause in said.clauses] == pytest.approx([0.6, 2.0])
     assert not said.stopped
     assert said.heard_s == pytest.approx(2.6)
     assert mouth.speech is None

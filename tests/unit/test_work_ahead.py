@@ -1,4 +1,4 @@
-"""A reply made before the turn is over: taken when it is the answer, thrown away otherwise, and not too often."""
+"""A reply made before the turn is over: taken when it is the answer, thrown away otherwise, not too often."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dialog import Basis, Message
 from voice.replies import Reply
 from voice.work_ahead import MAX_DRAFTS, SURE, SURE_ENOUGH, WorkAhead
 
-pytestmark = [pytest.mark.unit]
+pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
 GREETING = Message("agent", "您好，请问有什么可以帮您？")
 
@@ -32,7 +32,7 @@ class Desk:
         return self.made[-1]
 
 
-def test_the_same_words_take_the_draft_and_only_once() -> None:
+async def test_the_same_words_take_the_draft_and_only_once() -> None:
     desk = Desk()
     desk.ahead.prepare(said("社保卡丢了怎么补办"))
     assert desk.ahead.take(said("社保卡丢了怎么补办？", 0.97)) is desk.made[0]
@@ -40,7 +40,7 @@ def test_the_same_words_take_the_draft_and_only_once() -> None:
     assert desk.discarded == []
 
 
-def test_words_written_otherwise_are_the_same_words() -> None:
+async def test_words_written_otherwise_are_the_same_words() -> None:
     desk = Desk()
     desk.ahead.prepare(said("人民路十八号"))
     assert desk.ahead.take(said("人民路18号", heard="人民路十八号")) is desk.made[0]
@@ -55,21 +55,21 @@ def test_words_written_otherwise_are_the_same_words() -> None:
     ],
     ids=["other words", "not as sure", "another place in the call"],
 )
-def test_another_meaning_throws_it_away(messages: Sequence[Message]) -> None:
+async def test_another_meaning_throws_it_away(messages: Sequence[Message]) -> None:
     desk = Desk()
     desk.ahead.prepare(said("社保卡丢了怎么补办"))
     assert desk.ahead.take(messages) is None
     assert desk.discarded == desk.made
 
 
-def test_a_draft_that_failed_is_no_answer() -> None:
+async def test_a_draft_that_failed_is_no_answer() -> None:
     desk = Desk()
     desk.ahead.prepare(said("社保卡"))
     desk.made[0].failure = "dialog"
     assert desk.ahead.take(said("社保卡")) is None
 
 
-def test_the_same_words_are_not_made_twice_and_others_not_without_end() -> None:
+async def test_the_same_words_are_not_made_twice_and_others_not_without_end() -> None:
     desk = Desk()
     for text in ("我", "我", "我想", "我想问", "我想问一下", "我想问一下社保"):
         desk.ahead.prepare(said(text))
@@ -80,7 +80,7 @@ def test_the_same_words_are_not_made_twice_and_others_not_without_end() -> None:
     assert len(desk.made) == MAX_DRAFTS + 1
 
 
-def test_what_is_not_wanted_any_more_is_thrown_away_once() -> None:
+async def test_what_is_not_wanted_any_more_is_thrown_away_once() -> None:
     desk = Desk()
     desk.ahead.prepare(said("社保卡"))
     desk.ahead.forget()
