@@ -14,7 +14,7 @@ import sys
 import tempfile
 import venv
 import wave
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -34,9 +34,7 @@ from hotline.turn_evaluation import (
     Ending,
     Endings,
     Evaluation,
-    Figures,
     Material,
-    OverAgent,
     Share,
 )
 from hotline.turn_playing import ASR_LAG_S
@@ -46,6 +44,21 @@ WORKER = Path(__file__).with_name("pipecat_worker.py")
 DATA = Path(__file__).parents[2] / "shared" / "data"
 KINDS: tuple[Kind, ...] = ("synthetic", "human")
 RESUMED_S = 0.1  # after a pause: an answer so late still talks into it
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What was measured of one agent."""
+
+    endings: tuple[Endings, ...]
+    backchannels: Share  # that end what the agent says
+    held: Share | None  # that make it pause until it is clear what they are; None: it knows no such thing
+    spoke_anew: Share | None  # after a backchannel; None where it is not measured
+    interruptions_ms: Mapping[Kind, Delays | None]  # first sound to silence
+    unheard: Mapping[Kind, Share]
+    noise: Share
+    voices: Share  # noise in which somebody talks
+    cpu_s_per_minute: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +134,8 @@ def spoke_anew(held: Held) -> bool:
     return bool(stopped) and any(at_s >= stopped[0] for at_s in held.times("sounding"))
 
 
-def pipecat_figures(material: Material, python: Path, folder: Path) -> tuple[Figures, Share]:
-    """What `hotline eval turns` counts, of pipecat; and after how many backchannels it spoke anew."""
+def pipecat_column(material: Material, python: Path, folder: Path) -> Column:
+    """What `hotline eval turns` counts, of pipecat."""
     asked = trials(material.clips)
     murmurs = [Call(clip.pcm, clip, over_agent=True) for clip in material.backchannels]
     noises = [Call(noise.pcm, over_agent=True, until=("silenced", 0.0)) for noise in material.noises]
@@ -136,22 +149,38 @@ def pipecat_figures(material: Material, python: Path, folder: Path) -> tuple[Fig
         endings[trial.clip.kind].append(ending(trial, one))
         stops[trial.clip.kind].append(stop_s(trial, one[-1]))
     murmured = [next(replies) for _ in murmurs]
-    stopped = [(noise, bool(next(replies).times("silenced"))) for noise in material.noises]
-    over_agent = OverAgent(
+    stopped = [(noise.voices, bool(next(replies).times("silenced"))) for noise in material.noises]
+    return Column(
+        endings=tuple(Endings(kind, 1.0, tuple(endings[kind])) for kind in KINDS),
         backchannels=Share.of_all(bool(one.times("silenced")) for one in murmured),
+        held=None,
+        spoke_anew=Share.of_all(map(spoke_anew, murmured)),
         interruptions_ms={kind: Delays.of_all([s for s in stops[kind] if s is not None]) for kind in KINDS},
         unheard={kind: Share.of_all(s is None for s in stops[kind]) for kind in KINDS},
-        noise=Share.of_all(one for noise, one in stopped if not noise.voices),
-        voices=Share.of_all(one for noise, one in stopped if noise.voices),
-        noise_by_file={
-            name: Share.of_all(one for noise, one in stopped if noise.name == name)
-            for name in dict.fromkeys(noise.name for noise in material.noises)
-        },
-        echo=Share(0, 0),
+        noise=Share.of_all(one for voices, one in stopped if not voices),
+        voices=Share.of_all(one for voices, one in stopped if voices),
+        cpu_s_per_minute=sum(one.cpu_s for one in held) / sum(one.heard_s for one in held) * 60,
     )
-    cpu_s, heard_s = sum(one.cpu_s for one in held), sum(one.heard_s for one in held)
-    told = tuple(Endings(kind, 1.0, tuple(endings[kind])) for kind in KINDS)
-    return Figures(told, over_agent, (), cpu_s / heard_s * 60), Share.of_all(map(spoke_anew, murmured))
+
+
+def own_column(material: Material) -> Column:
+    """The same of this agent, with its present settings."""
+    settings = load_settings(None)
+    figures = Evaluation(listening_of(settings), material).run([settings.turns.patience])
+    over = figures.over_agent
+    if over is None:
+        raise ValueError("the material has no backchannels: nothing is said over the agent")
+    return Column(
+        endings=figures.endings,
+        backchannels=over.backchannels,
+        held=over.held["backchannels"],
+        spoke_anew=None,
+        interruptions_ms=over.interruptions_ms,
+        unheard=over.unheard,
+        noise=over.noise,
+        voices=over.voices,
+        cpu_s_per_minute=figures.cpu_s_per_minute,
+    )
 
 
 def _hold(calls: Sequence[Call], python: Path, folder: Path) -> Iterator[Held]:
@@ -201,25 +230,23 @@ def _install(folder: Path) -> tuple[Path, str]:
     return python, told.stdout.strip()
 
 
-def _rows(figures: Figures, new_replies: Share | None) -> Iterator[tuple[str, str]]:
-    of = {one.kind: one for one in figures.endings}
-    over = figures.over_agent
-    for kind in KINDS:
-        if kind in of:
-            yield f"response gap, {kind}, ms p50 / p95", _delays(of[kind].gap_ms)
-            yield f"no answer after the last sound, {kind}", str(of[kind].unanswered)
-            yield f"answered in mid-request, {kind}", str(of[kind].answered_early)
-            for pause_s in PAUSES_S:
-                yield f"cut off in a pause of {pause_s:g} s, {kind}", str(of[kind].cut_off(pause_s))
-    if over is not None:
-        yield "嗯, 对, 好的 stops the agent", str(over.backchannels)
-        yield "… and it speaks anew", str(new_replies) if new_replies else ""
-        for kind, delays in over.interruptions_ms.items():
-            yield f"interruption: first sound to silence, {kind}, ms p50 / p95", _delays(delays)
-            yield f"interruption not heard, {kind}", str(over.unheard[kind])
-        yield "noise stops the agent", str(over.noise)
-        yield "noise in which somebody talks stops the agent", str(over.voices)
-    yield "processor time for a minute of audio, s", f"{figures.cpu_s_per_minute:.2f}"
+def _rows(column: Column) -> Iterator[tuple[str, str]]:
+    of = {one.kind: one for one in column.endings}
+    for kind in (kind for kind in KINDS if kind in of):
+        yield f"response gap, {kind}, ms p50 / p95", _delays(of[kind].gap_ms)
+        yield f"no answer after the last sound, {kind}", str(of[kind].unanswered)
+        yield f"answered in mid-request, {kind}", str(of[kind].answered_early)
+        for pause_s in PAUSES_S:
+            yield f"cut off in a pause of {pause_s:g} s, {kind}", str(of[kind].cut_off(pause_s))
+    yield "嗯, 对, 好的 stops the agent", str(column.backchannels)
+    yield "… makes it pause for a moment", str(column.held or "")
+    yield "… and it then spoke anew", str(column.spoke_anew or "")
+    for kind, delays in column.interruptions_ms.items():
+        yield f"interruption: first sound to silence, {kind}, ms p50 / p95", _delays(delays)
+        yield f"interruption not heard, {kind}", str(column.unheard[kind])
+    yield "noise stops the agent", str(column.noise)
+    yield "noise in which somebody talks stops the agent", str(column.voices)
+    yield "processor time for a minute of audio, s", f"{column.cpu_s_per_minute:.2f}"
 
 
 def _delays(delays: Delays | None) -> str:
@@ -247,18 +274,17 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         python, version = _install(given.venv or folder / "venv")
-        theirs, new_replies = pipecat_figures(material, python, folder)
-    ours = Evaluation(listening_of(load_settings(None)), material).run([1.0])
+        theirs = pipecat_column(material, python, folder)
+    ours = own_column(material)
     if given.json:
-        document = {
-            "pipecat": {"version": version, "new_replies": asdict(new_replies), **asdict(theirs)},
-            "ours": asdict(ours),
-        }
+        columns = {"pipecat": theirs, "ours": ours}
+        told = {name: {"table": dict(_rows(column)), **asdict(column)} for name, column in columns.items()}
+        document = {"version": version, **told}
         out.print(json.dumps(document, ensure_ascii=False, indent=1))
         return 0
     table = Table("", f"pipecat {version}, defaults", "this agent", box=None, pad_edge=False)
-    own = dict(_rows(ours, None))
-    for name, cell in _rows(theirs, new_replies):
+    own = dict(_rows(ours))
+    for name, cell in _rows(theirs):
         table.add_row(name, cell, own.get(name, ""))
     out.print(table)
     out.print(
