@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections import deque
+from collections.abc import Mapping
+from importlib import resources
 
 import numpy as np
+import numpy.typing as npt
 import webrtcvad
 
+from voice.echo import EchoCanceller
 from voice.media import SILENCE, level_dbfs
-from voice.phone import FRAME_S, SAMPLE_RATE
+from voice.phone import FRAME_BYTES, SAMPLE_RATE
 
-_WINDOW = 256  # samples, 32 ms: two periods of the lowest voice
-_BINS = slice(5, 112)  # of 31.25 Hz: the telephone's band
+Numbers = npt.NDArray[np.float32]
+
+_FRAME = FRAME_BYTES // 2  # samples
+_WINDOW = 256  # samples, 32 ms
+_BIN_HZ = SAMPLE_RATE / _WINDOW
 _HANN = np.hanning(_WINDOW).astype(np.float32)
-_LAGS = np.arange(20, 124)  # samples: pitches from 65 to 400 Hz
-_TO_LAGS = np.cos(2 * np.pi * np.outer(_LAGS, np.arange(129)[_BINS]) / _WINDOW).astype(np.float32)
+_TELEPHONE = slice(5, 112)  # bins: 150 to 3500 Hz
+_PITCHED = 80  # of these, the lower ones, in which a pitch shows
+_LAGS = np.arange(20, 121)  # samples: pitches from 67 to 400 Hz
+_TO_LAGS = np.cos(np.outer(_LAGS, np.arange(5, 5 + _PITCHED)) * (2 * np.pi / _WINDOW)).astype(np.float32)
+_BANDS = 16
+_FULL_SCALE_DB = 10 * math.log10(32768**2)
+_WHITE_DB = _FULL_SCALE_DB + 10 * math.log10(float(np.square(_HANN).sum()))  # of full scale, in one bin
 
-_QUIETEST_DBFS = -52.0  # below that nobody speaks
-_OVER_FLOOR_DB = 5.0
-_VOICED = 0.24  # share of the amplitude spectrum that one pitch explains
-_TONE_DB = -27.0  # what two sines leave over; voices leave more
-_HANGOVER_S = 0.1  # unvoiced sounds after voiced ones
-_LEARN_DELAY_S = 0.2  # a frame teaches the floor only when no voice came around it
+_QUIETEST_DBFS = -55.0  # below that nobody speaks
+_OVER_FLOOR_DB = 3.0  # below that the line is as quiet as ever
+_FLOOR_FALLS = 0.2  # of the way, per frame
+_FLOOR_RISES_DB = 0.2  # per frame: 10 dB/s
+_BAND_FLOOR_RISES_DB = 0.1
+_LIKELY = -1.0  # log odds above which a frame is speech
 
 
 class WebRtcVad:
@@ -40,44 +54,134 @@ class WebRtcVad:
 
 
 class SpeechDetector:
-    """One call's ear for speech: a voice's pitch over the line's own noise, which it learns as it goes."""
+    """One call's voice activity: it learns the line's noise and takes the agent's own echo out.
+
+    Quiet frames are told by their level alone; the others by a small recurrent network, from what
+    `Features` measures. The network is trained by `bench.vad_training`.
+    """
 
     def __init__(self) -> None:
-        self._before = np.zeros(_WINDOW - 160, np.float32)
-        self._pitches = np.zeros(len(_LAGS), np.float32)
-        self._floor_dbfs = -60.0
-        self._since_voice_s = math.inf
-        self._levels: list[float] = []
+        self._echo = EchoCanceller()
+        self._features = Features()
+        self._network = _network()
+        self._state = np.zeros(self._network.size, np.float32)
 
     def is_speech(self, frame: bytes, sent: bytes = SILENCE) -> bool:
-        """Judge one frame of 20 ms at the telephone's rate; `sent` is what the agent said meanwhile."""
-        level = level_dbfs(frame)
-        samples = np.frombuffer(frame, "<i2").astype(np.float32)
-        over = level - self._floor_dbfs
-        if level > _QUIETEST_DBFS and over > _OVER_FLOOR_DB / 2 and self._voiced(samples):
-            self._since_voice_s = 0.0
-        else:
-            self._since_voice_s += FRAME_S
-        self._before = samples[-len(self._before) :]
-        self._learn(level)
-        return level > _QUIETEST_DBFS and over > _OVER_FLOOR_DB and self._since_voice_s < _HANGOVER_S
-
-    def _voiced(self, samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bool:
-        spectrum = np.abs(np.fft.rfft(np.concatenate([self._before, samples]) * _HANN)[_BINS]) + 10
-        self._pitches = 0.5 * self._pitches + 0.5 * (_TO_LAGS @ spectrum / spectrum.sum())
-        if self._pitches.max() < _VOICED:
+        """Judge one frame of 20 ms at the telephone's rate; `sent` went out in the same 20 ms."""
+        seen = self._features.measure(self._echo.clean(frame, sent))
+        if seen is None:
             return False
-        power = spectrum**2
-        total = power.sum()
-        for _ in range(2):
-            peak = int(power.argmax())
-            power[max(0, peak - 2) : peak + 3] = 0
-        return bool(10 * math.log10(power.sum() / total) > _TONE_DB)
+        self._state, log_odds = self._network.step(seen, self._state)
+        return log_odds > _LIKELY
 
-    def _learn(self, level: float) -> None:
-        """The floor follows what was heard a while ago, unless a voice came around it."""
-        self._levels.append(max(level, -70.0))
-        if len(self._levels) > _LEARN_DELAY_S / FRAME_S:
-            past = self._levels.pop(0)
-            if self._since_voice_s > 2 * _LEARN_DELAY_S:
-                self._floor_dbfs += (past - self._floor_dbfs) * 0.05
+
+class Features:
+    """What tells speech from other sounds: bands over their floors, pitch, steadiness, single tones."""
+
+    COUNT = 2 * _BANDS + 8
+
+    def __init__(self) -> None:
+        self._before = np.zeros(_WINDOW - _FRAME, np.float32)
+        self._floor_dbfs: float | None = None
+        self._band_floors: Numbers | None = None
+        self._pitches = np.zeros(len(_LAGS), np.float32)
+        self._spectra: deque[Numbers] = deque(maxlen=6)
+
+    def measure(self, samples: Numbers) -> Numbers | None:
+        """The features of one frame, or None where it is too quiet to be speech on this line."""
+        power = float(samples.dot(samples)) / _FRAME
+        level = max(-70.0, 10 * math.log10(power + 1e-3) - _FULL_SCALE_DB)
+        floor = level if self._floor_dbfs is None else self._floor_dbfs
+        floor += _FLOOR_FALLS * (level - floor) if level < floor else min(level - floor, _FLOOR_RISES_DB)
+        self._floor_dbfs = floor
+        window = np.concatenate((self._before, samples))
+        self._before = samples[_FRAME - len(self._before) :]
+        if level < _QUIETEST_DBFS or level < floor + _OVER_FLOOR_DB:
+            return None
+        spectrum = np.fft.rfft(window * _HANN)
+        powers = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) + np.float32(100.0)
+        bands = 10 * np.log10(_BANK @ powers) - np.float32(_WHITE_DB)
+        over = self._over_band_floors(bands, floor)
+        heights = np.array([(level - floor) / 10, level / 10 + 3], np.float32)
+        shape = (bands - bands.sum() / _BANDS) / 10
+        return np.concatenate((over / 10, shape, heights, self._harmonics(powers[_TELEPHONE])))
+
+    def _over_band_floors(self, bands: Numbers, floor: float) -> Numbers:
+        floors = self._band_floors
+        if floors is None:
+            floors = np.minimum(bands, np.float32(floor))
+        over = bands - floors
+        self._band_floors = floors + np.where(
+            over < 0, _FLOOR_FALLS * over, np.minimum(over, np.float32(_BAND_FLOOR_RISES_DB))
+        )
+        return over
+
+    def _harmonics(self, powers: Numbers) -> Numbers:
+        """How far one pitch explains the spectrum, how steady it is, how much of it is one tone or two."""
+        total = float(powers.sum())
+        amplitudes = np.sqrt(powers)
+        pitched = amplitudes[:_PITCHED]
+        pitches = _TO_LAGS @ (pitched / pitched.sum())
+        self._pitches = (self._pitches + pitches) / 2
+        spectrum = amplitudes / math.sqrt(total)
+        self._spectra.append(spectrum)
+        lately = self._spectra[max(0, len(self._spectra) - 4)]
+        rest = powers.copy()
+        left = []
+        for _ in range(2):
+            peak = int(rest.argmax())
+            rest[max(0, peak - 2) : peak + 3] = 0
+            left.append(math.log10(float(rest.sum()) / total + 1e-5))
+        return np.array(
+            (
+                4 * pitches.max(),
+                4 * self._pitches.max(),
+                4 * float(spectrum.dot(lately)) - 3,
+                4 * float(spectrum.dot(self._spectra[0])) - 3,
+                *left,
+            ),
+            np.float32,
+        )
+
+
+class Network:
+    """A gated recurrent unit (GRU) and one output, on numpy: too small for any framework to be faster."""
+
+    def __init__(self, weights: Mapping[str, Numbers]) -> None:
+        self._inputs, self._input_bias = weights["inputs"], weights["input_bias"]  # reset, update, new
+        self._recurrent, self._recurrent_bias = weights["recurrent"], weights["recurrent_bias"]
+        self._output, self._output_bias = weights["output"], float(weights["output_bias"])
+        self.size = len(self._output)
+
+    def step(self, seen: Numbers, state: Numbers) -> tuple[Numbers, float]:
+        """The next state, and the log odds of speech."""
+        size = self.size
+        fed = self._inputs @ seen + self._input_bias
+        kept = self._recurrent @ state + self._recurrent_bias
+        gates = 1 / (1 + np.exp(-(fed[: 2 * size] + kept[: 2 * size])))
+        new = np.tanh(fed[2 * size :] + gates[:size] * kept[2 * size :])
+        state = new + gates[size:] * (state - new)
+        return state, float(self._output.dot(state)) + self._output_bias
+
+
+@functools.cache
+def _network() -> Network:
+    """The trained network, shared by all calls: it holds no state."""
+    with resources.files("voice").joinpath("vad.npz").open("rb") as file, np.load(file) as data:
+        return Network(data)
+
+
+def _bank() -> Numbers:
+    """Triangular bands of equal width in mel, 100 to 3700 Hz, over the bins of a spectrum."""
+    mels = np.linspace(1127 * math.log1p(100 / 700), 1127 * math.log1p(3700 / 700), _BANDS + 2)
+    edges = 700 * np.expm1(mels / 1127) / _BIN_HZ
+    bins = np.arange(_WINDOW // 2 + 1)
+    bank = np.zeros((_BANDS, len(bins)), np.float32)
+    for band, (low, middle, high) in enumerate(zip(edges, edges[1:], edges[2:], strict=False)):
+        bank[band] = np.maximum(0, np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle)))
+        bank[band, round(middle)] += not bank[band].any()
+        bank[band] /= bank[band].sum()
+    return bank
+
+
+_BANK = _bank()
