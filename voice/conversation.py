@@ -224,11 +224,6 @@ class Conversation:
             self.happened("backchannel")
         self._resume(preface)
 
-    def _was_over_us(self, heard: Heard) -> bool:
-        """We speak, and this was not said before, and only recognised late."""
-        sound_s = self._recorder.sound_s
-        return self._replies.current is not None and (sound_s is None or heard.ended_s > sound_s)
-
     def _go_on(self) -> None:
         """Noise without words: if it stopped us, go on where we were."""
         if self._replies.current is not None or self._ear.open_utterances:

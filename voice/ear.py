@@ -37,7 +37,8 @@ class Heard:
     transcript: Transcript
     started_s: float
     ended_s: float
-    interrupted_agent: bool
+    over_agent: bool  # it began while the agent spoke,
+    interrupted_agent: bool  # and stopped it
     endpoint_ms: float  # from the last sound to the decision that the turn is over
     asr_ms: float  # from that decision to the final transcript
 
@@ -64,8 +65,9 @@ HeardEvent: TypeAlias = "Turn | Pausing | Heard | HearingFailed | Keys"
 class _Utterance:
     """One turn's audio on its way to the recogniser, and what came back so far."""
 
-    def __init__(self, preroll: list[bytes], started_s: float) -> None:
+    def __init__(self, preroll: list[bytes], started_s: float, *, over_agent: bool) -> None:
         self.started_s = started_s
+        self.over_agent = over_agent
         self.ended_s = started_s
         self.endpoint_s = 0.0
         self.decided_at = 0.0  # event-loop time
@@ -177,7 +179,7 @@ class Ear:
 
     def _begin_utterance(self) -> None:
         began_s = max(0.0, self.heard_s - self._settings.start_speech_s)
-        self._utterance = _Utterance(list(self._preroll), began_s)
+        self._utterance = _Utterance(list(self._preroll), began_s, over_agent=self._agent_speaks())
         self.open_utterances += 1
         self._begun.put_nowait(self._utterance)
 
@@ -216,6 +218,7 @@ class Ear:
             final,
             utterance.started_s,
             utterance.ended_s,
+            utterance.over_agent,
             utterance.interrupted_agent,
             endpoint_ms=utterance.endpoint_s * 1000,
             asr_ms=(self._loop.time() - utterance.decided_at) * 1000,
