@@ -182,12 +182,8 @@ class Conversation:
             return
         murmur = is_backchannel(text)
         answer = murmur and self._replies.asks_yes_no
-        if (
-            not answer
-            and self._replies.current is not None
-            and not heard.interrupted_agent
-            and self._was_over_us(heard)
-        ):
+        over_us = self._replies.current is not None and heard.over_agent
+        if over_us and not (answer or heard.interrupted_agent):
             too_short = heard.ended_s - heard.started_s < self._kit.turns.barge_in_speech_s
             if too_short or murmur or is_presence_check(text):
                 self._on_murmured_over_us(heard)
