@@ -1,53 +1,151 @@
-"""Whether the words heard so far may be all that the caller wants to say."""
+"""Whether the words heard so far may be all that the caller wants to say.
+
+Numbers being spelled out have lengths, and some last words never end a sentence: that is written down here.
+Everything else is judged by a small recurrent network that has read, character by character, what people say
+to hotlines and machines (`bench/endpointing_training.py`): 社保卡丢了怎么补办 is whole, 社保卡 hardly so.
+"""
 
 from __future__ import annotations
 
+import functools
 import re
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
 
 from dialog import Expects
+from dialog.intents import EMERGENCIES, Intent, control_intent, polarity
 
+MODEL = Path(__file__).with_name("completeness.npz")
 UNKNOWN, BEGIN = "\0", "\1"
-_DIGITS = "零〇一幺二两三四五六七八九0123456789"
-_SPELLED = re.compile(f"[{_DIGITS}]+$")
-_FILLER_END = re.compile("(?:嗯|呃|额|啊这个|那个|这个|就是说?|然后呢?|那么)$")
-_DANGLING = re.compile(
-    "(?:问一下|咨询一下|请问|想问|想咨询|反映一下|投诉一下|我想|我要|想要|就是|因为|所以|但是|可是|不过|而且|然后|"
-    "还有|如果|要是|虽然|或者|以及|并且|和|与|跟|在|从|把|被|给|对于|向|往|关于|按照|根据|比如|例如|第|"
-    "办理|咨询|投诉|反映|我的|我们的|你们的|他们的)$"
+CERTAIN = 6.0  # the largest log-odds
+SURE, LIKELY = 3.0, 0.5
+
+_MOST_CHARACTERS = 32  # are read, from the end
+_SHORT = 8  # characters; longer texts are about a matter
+_SPELLED = "零一二三四五六七八九"
+_SAME = str.maketrans("0123456789〇幺○", "零一二三四五六七八九零一零")
+_NO_WORDS = re.compile("[^0-9A-Za-z一-鿿〇○]+")
+_LATIN = re.compile("[A-Za-z]+")
+_NUMBER = re.compile(f"[{_SPELLED}]+$")
+_DOOR = re.compile("[栋幢座楼元室号路单]$")  # before the digits of a room, a house, a bus
+_SHORT_NUMBERS = re.compile(
+    "一[一二][零九二]|一二三四五|一二三.{2}|九[568].{3}|一零.{3}"
+)  # of emergencies and services
+
+_FILLERS_ONLY = re.compile("(?:嗯|呃|额|唔|啊|哦)+")
+_DANGLING = (
+    "嗯|呃|额|唔|那个|这个|那什么|怎么说呢|怎么说|"
+    "我?想(?:问|咨询|请教|打听|反映|投诉|查询?|了解)(?:一下|下|个)?|请问(?:一下)?|(?:问|咨询|反映)(?:一下|下)|"
+    "^(?:我想|我要|我想要|我就想|我是想|帮我|麻烦[你您]|能不能|可不可以|[我你他]们?的)|"
+    "就是说?|因为|由于|所以|但是|可是|不过|而且|并且|然后|还有|如果|要是|假如|虽然|尽管|或者|以及|关于|对于|按照|根据|"
+    "通过|为了|除了|比如说?|例如|包括|第|(?<![自现存实所内潜好人都还不])在|(?<![供])给|(?<![方转倾意走流])向|(?<![交往以来])往|"
+    "(?<![温饱暖缓共祥总])和|(?<![参给])与|跟|从|把|被|或"
 )
-_COMPLETE = re.compile(
-    "(?:吗|呢|吧|怎么办|怎么补办?|多少钱?|哪里|哪儿|什么|了|是的|不用|没有|谢谢|再见|可以|人工|号|材料|办理不?了|怎么办理)$"
+_DANGLING_END = re.compile(f"(?:{_DANGLING})$")
+_NOT_DANGLING = re.compile(
+    "(?:怎么|如何|能|可以|去?哪里?|不|没|谁)(?:去|来)?(?:问|咨询|反映|投诉|查询?|了解)(?:一下|下)?$"
 )
-_ANSWERS = re.compile(
-    "(?:对|是|好|行|嗯|可以|没错|不|没有|不用|不是|不对|要|不要|需要|确认|正确|的|了|吧|啊|就这样|谢谢)+"
-)
+_WANTS = {
+    Intent.HUMAN: SURE,
+    Intent.REPEAT: SURE,
+    Intent.SLOWER: SURE,
+    Intent.GOODBYE: SURE,
+    Intent.YES: LIKELY,
+    Intent.NO: LIKELY,
+    Intent.HELLO: LIKELY,
+    Intent.ASK: -CERTAIN,
+} | dict.fromkeys(EMERGENCIES, SURE)
+
+Array: TypeAlias = "np.ndarray[tuple[int, ...], np.dtype[Any]]"
 
 
-def digits_missing(partial: str, expects: Expects, digits: int) -> bool | None:
-    """Whether a number being spelled out lacks digits; None where none is being spelled."""
-    match = _SPELLED.search(partial)
-    if match is None:
-        return None
-    count = len(match[0])
-    if expects == "digits" and digits:
-        return count < digits
-    if expects != "digits" and count < 4:
-        return None
-    number = match[0].translate(str.maketrans("一幺", "11"))
-    return count < (11 if number[0] == "1" else 7)
+def normalised(partial: str) -> str:
+    """The spoken characters of a transcript, digits as characters, a Latin word as one unknown character."""
+    return _LATIN.sub(UNKNOWN, _NO_WORDS.sub("", partial).translate(_SAME))
 
 
-def completeness(partial: str, *, expects: Expects = "anything", digits: int = 0) -> float:
-    """How likely the words are a whole turn: 0..1."""
-    missing = digits_missing(partial, expects, digits)
-    if missing is not None:
-        return 0.0 if missing else 0.95
-    if expects == "yes_no" and _ANSWERS.fullmatch(partial):
-        return 1.0
-    if re.search("怎么(?:办理|咨询|投诉|反映)$", partial) or re.search("是.*的$", partial):
-        return 1.0
-    if _FILLER_END.search(partial) or _DANGLING.search(partial):
+def log_odds(text: str, *, expects: Expects = "anything", digits: int = 0) -> float:
+    """The logarithm of the odds that `text`, normalised and not empty, is a whole turn: ±CERTAIN at most.
+
+    `expects` is what the agent's last words asked for, `digits` how many digits of a number (0: not known).
+    """
+    if expects == "yes_no" and (polarity(text) is not None or _FILLERS_ONLY.fullmatch(text)):
+        return CERTAIN
+    if _FILLERS_ONLY.fullmatch(text):
         return 0.0
-    if _COMPLETE.search(partial):
-        return 1.0
-    return 0.7 if expects in ("anything", "yes_no") else 0.5
+    number = _spelled(text, expects)
+    if number:
+        return _number_log_odds(number, expects, digits)
+    if _DANGLING_END.search(text) and not _NOT_DANGLING.search(text):
+        return -CERTAIN
+    wish = control_intent(text) if len(text) <= _SHORT else None
+    if wish in _WANTS:
+        return _WANTS[wish]
+    return max(-CERTAIN, min(CERTAIN, model().log_odds(text)))
+
+
+def _spelled(text: str, expects: Expects) -> str:
+    """The number that is being spelled out at the end of `text`, "" where none is."""
+    match = _NUMBER.search(text)
+    if match is None:
+        return ""
+    number, before = match[0], text[: match.start()]
+    if expects == "digits" or len(number) >= 5 or (number == text and len(text) >= 3):
+        return number
+    return number if len(number) == 4 and not _DOOR.search(before) else ""
+
+
+def _number_log_odds(number: str, expects: Expects, digits: int) -> float:
+    """By the lengths that numbers have: 11 digits of a mobile telephone, 7 or 8 of others, 18 of a card."""
+    count = len(number)
+    if expects == "digits" and digits:
+        return CERTAIN if count >= digits else -CERTAIN
+    if _SHORT_NUMBERS.fullmatch(number):
+        return 0.0
+    if number[0] == "一" and count <= 11:
+        return CERTAIN if count == 11 else -CERTAIN
+    if number[0] == "零":  # with an area code, most likely
+        return {8: 0.0, 10: 0.0, 11: CERTAIN, 12: CERTAIN}.get(count, -CERTAIN)
+    return {7: 0.0, 8: CERTAIN, 10: 0.0, 11: CERTAIN, 18: CERTAIN}.get(count, -CERTAIN)
+
+
+class Model:
+    """The network, its weights unpacked; pure, so one serves all calls."""
+
+    def __init__(self, path: Path = MODEL) -> None:
+        with np.load(path) as stored:
+            characters = str(stored["characters"])
+            self._embedding = _unpacked(stored, "embedding")
+            self._input, self._input_bias = _unpacked(stored, "input").T, stored["input_bias"]
+            self._recurrent, self._recurrent_bias = _unpacked(stored, "recurrent").T, stored["recurrent_bias"]
+            self._whole, self._whole_bias = _unpacked(stored, "whole")[0], float(stored["whole_bias"][0])
+        self._recurrent = np.ascontiguousarray(self._recurrent)
+        self._codes = {character: code for code, character in enumerate(characters)}
+
+    def log_odds(self, text: str) -> float:
+        """The logarithm of the odds that a text ends after its last character."""
+        codes = [self._codes[BEGIN], *(self._codes.get(c, 0) for c in text[-_MOST_CHARACTERS:])]
+        size = len(self._recurrent)
+        inputs = self._embedding[codes] @ self._input + self._input_bias
+        inputs[:, : 2 * size] += self._recurrent_bias[: 2 * size]
+        new_bias = self._recurrent_bias[2 * size :]
+        state, highest = np.zeros(size, np.float32), np.full(size, -1, np.float32)
+        for step in inputs:  # a gated recurrent unit: Cho et al. 2014, as PyTorch has it
+            carried = state @ self._recurrent
+            gates = 1 / (1 + np.exp(-(step[: 2 * size] + carried[: 2 * size])))
+            new = np.tanh(step[2 * size :] + gates[:size] * (carried[2 * size :] + new_bias))
+            state = new + gates[size:] * (state - new)
+            np.maximum(highest, state, out=highest)
+        return float(np.concatenate([state, highest]) @ self._whole) + self._whole_bias
+
+
+@functools.lru_cache(1)
+def model() -> Model:
+    """The model that comes with the package, loaded once."""
+    return Model()
+
+
+def _unpacked(stored: Any, name: str) -> Array:
+    return np.asarray(stored[name].astype(np.float32) * stored[f"{name}_scale"])

@@ -1,34 +1,58 @@
 """How long a silence ends the caller's turn: by the words so far, by what was asked, by how the voice ended.
 
-Pure and clockless; a decision takes a fraction of a millisecond.
+Pure and clockless: a decision takes a fraction of a millisecond and depends on its arguments only. How it is
+made, and how to tune it, is told in docs/turn-taking.md.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from dialog import Expects
-from voice.completeness import completeness
-from voice.prosody import Prosody
+from voice.completeness import CERTAIN, log_odds, model, normalised
+from voice.prosody import Prosody, finality
+
+_DICTATED: tuple[Expects, ...] = ("place", "matter")
+_REMEMBERED = 256  # texts: a silence asks of one again and again
+_ODDS = (-1.0, 0.0, 1.0)  # logarithms: words that surely go on, may go on, are surely all
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """Tuning of the end of turn; times are seconds of silence."""
+    """Tuning of the end of turn; times are seconds of silence, from the caller's last sound."""
 
     patience: float = (
         1.0  # factor on all waits: above 1 fewer callers are cut off, below 1 answers come sooner
     )
-    complete_s: float = 0.3  # after words and a voice that surely are at their end
-    dangling_s: float = 1.5  # after words that surely go on: 我想问一下
+    complete_s: float = 0.3  # after words that surely are all: 社保卡丢了怎么补办
+    uncertain_s: float = 1.0  # after words that may go on as well as not: 社保卡丢了
+    dangling_s: float = 1.5  # after words that surely go on: 我想问一下, half a telephone number
     unknown_s: float = 0.6  # while no words have been recognised
+    dictation_s: float = (
+        0.7  # at least, while a place or a matter is taken down: people pause between sentences
+    )
+    voice_weight: float = 0.5  # of how the voice ended, against the words; 0: only the words count
+
+    def __post_init__(self) -> None:
+        if not 0 < self.complete_s <= self.uncertain_s <= self.dangling_s:
+            raise ValueError(
+                "complete_s, uncertain_s and dangling_s must be above 0 and in this order, not "
+                f"{self.complete_s}, {self.uncertain_s}, {self.dangling_s}"
+            )
 
 
 class Endpointer:
     """Judges silences; holds nothing of a call, so one serves all."""
 
-    def __init__(self, settings: EndpointSettings) -> None:
+    def __init__(self, settings: EndpointSettings, voice: Callable[[Prosody], float] = finality) -> None:
+        """`voice` gives the log-odds that a voice has come to its end."""
         self._settings = settings
+        self._voice = voice
+        model()  # loaded now, not in a call
 
     def patience_s(
         self, partial: str, *, expects: Expects = "anything", digits: int = 0, prosody: Prosody | None = None
@@ -39,7 +63,20 @@ class Endpointer:
         many digits of a number (0: not known); `prosody` is that of the begin of the present silence.
         """
         settings = self._settings
-        if not partial:
+        text = normalised(partial)
+        if not text:
             return settings.patience * settings.unknown_s
-        whole = completeness(partial, expects=expects, digits=digits)
-        return settings.patience * (settings.dangling_s + (settings.complete_s - settings.dangling_s) * whole)
+        odds = _log_odds(text, expects, digits)
+        if prosody is not None and abs(odds) < CERTAIN:
+            odds += settings.voice_weight * self._voice(prosody)
+        least_s = settings.dictation_s if expects in _DICTATED else 0.0
+        return settings.patience * max(least_s, self._wait_s(odds))
+
+    def _wait_s(self, odds: float) -> float:
+        waits_s = (settings := self._settings).dangling_s, settings.uncertain_s, settings.complete_s
+        return float(np.interp(odds, _ODDS, waits_s))
+
+
+_log_odds = functools.lru_cache(_REMEMBERED)(
+    lambda text, expects, digits: log_odds(text, expects=expects, digits=digits)
+)
