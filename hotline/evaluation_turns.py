@@ -109,8 +109,10 @@ def listening_of(settings: Settings) -> NewListening:
     from voice.turns import TurnSettings
 
     given = settings.turns.model_dump()
-    turns = TurnSettings(**{one.name: given[one.name] for one in fields(TurnSettings)})
-    ends = EndpointSettings(**{one.name: given[one.name] for one in fields(EndpointSettings)})
+    turns = TurnSettings(**{one.name: given[one.name] for one in fields(TurnSettings) if one.name in given})
+    ends = EndpointSettings(
+        **{one.name: given[one.name] for one in fields(EndpointSettings) if one.name in given}
+    )
     return lambda patience: Listener(turns, Endpointer(replace(ends, patience=patience)))
 
 
