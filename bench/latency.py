@@ -13,7 +13,8 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -31,14 +32,15 @@ NEED_DATA = ("human", "interruptions", "noises")
 console = Console(width=120)
 
 
-def _outcomes(names: Sequence[str], calls: int, turns: int) -> dict[str, list[Outcome]]:
+def _outcomes(names: Sequence[str], calls: int, turns: int) -> Iterator[tuple[str, list[Outcome]]]:
     """Carry out all parts at so many calls at a time: one after the other, or single calls side by side."""
     runs = {name: PARTS[name].runs(calls, turns) for name in names}
     with ThreadPoolExecutor(SIDE_BY_SIDE if calls == 1 else 1) as pool:
         under_way: dict[str, list[Future[Outcome]]] = {
             name: [pool.submit(carry_out, run, calls) for run in some] for name, some in runs.items()
         }
-        return {name: [future.result() for future in some] for name, some in under_way.items()}
+        for name, some in under_way.items():
+            yield name, [future.result() for future in some]
 
 
 def _show(title: str, rows: Sequence[Row]) -> None:
@@ -71,12 +73,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begun = time.monotonic()
     for calls in options.calls:
         here = [name for name in names if PARTS[name].everywhere or calls == max(options.calls)]
-        for name, outcomes in _outcomes(here, calls, options.turns).items():
+        for name, outcomes in _outcomes(here, calls, options.turns):
             rows = PARTS[name].rows(outcomes, calls)
             _show(f"{PARTS[name].title}; {calls} at a time", rows)
             results.append({"part": name, "calls": calls, "rows": [asdict(row) for row in rows]})
-            for trouble in sorted({line for outcome in outcomes for line in outcome.troubles})[:3]:
-                console.print(f"[red]the agent logged:[/] {trouble[:200]}")
+            for trouble, times in Counter(line for o in outcomes for line in o.troubles).most_common(3):
+                console.print(f"[red]the agent logged {times} times:[/] {trouble[:200]}")
     console.print(f"{time.monotonic() - begun:.0f} s")
     if options.json:
         about = {"machine": platform.platform(), "turns": options.turns}

@@ -145,7 +145,9 @@ def _ended(outcomes: Sequence[Outcome], unanswered: int = 0, asked: int = 0) -> 
     rows += [Row(f"calls that failed: {failure}", calls, f"{count}") for failure, count in failures.items()]
     late = [ms for outcome in outcomes for ms in outcome.report.own_late_ms]
     rows.append(Row("calls; the callers' own lateness", calls, f"p99 {percentile(late, 0.99):.1f} ms"))
-    rows += [Row("stand-in for recognition", 1, outcome.known) for outcome in outcomes if outcome.known]
+    known_s, heard_s = (sum(outcome.known_s[at] for outcome in outcomes) for at in (0, 1))
+    if heard_s:
+        rows.append(Row("clips' speech known to the stand-in", calls, f"{known_s:.0f} s of {heard_s:.0f} s"))
     return rows
 
 

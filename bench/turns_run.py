@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import pickle
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from bench.turns_script import Clip, Plan, Report, Script, Trace
 from hotline import children
 
 CALLER_TIMEOUT_S = 900.0
+SETTLE_S, IDLE_CORES = 60, 0.1
 EXPECTED = "synthetic voices only"  # what the built-in recogniser says of itself
 SETTINGS = """
 [sip]
@@ -36,6 +39,7 @@ cache_dir = "{folder}/tts-cache"
 knowledge = "{knowledge}"
 [log]
 level = "warning"
+format = "json"
 """
 STAND_IN = '[asr]\nengine = "vosk-ws"\nservers = ["ws://127.0.0.1:{port}"]\nserver_reuse = true\n'
 
@@ -62,8 +66,8 @@ class Outcome:
     turns: Mapping[str, list[dict[str, Any]]]  # by Trace.number
     cpu_s: float
     call_s: float
-    known: str = ""  # how much of the audio the stand-in knew, in its own words
-    troubles: tuple[str, ...] = ()
+    known_s: tuple[float, float] = (0.0, 0.0)  # audio that the stand-in knew, of all it was sent
+    troubles: tuple[str, ...] = ()  # what the agent logged
 
     @property
     def traces(self) -> list[Trace]:
@@ -89,22 +93,22 @@ def carry_out(run: Run, at_a_time: int) -> Outcome:
             settings += STAND_IN.format(port=children.wait_for(server, _port, folder / "words.log"))
         agent = stack.enter_context(children.agent(folder, settings))
         node = Node(agent, folder)
-        before_s = _cpu_s(node.pid)
+        before_s = _settled_cpu_s(node.pid)
         report = _call(Plan(node.address, at_a_time, run.scripts, run.clips), folder)
         cpu_s = _cpu_s(node.pid) - before_s
         turns = _records(agent, report.traces)
-        troubles = tuple(line for line in node.troubles() if EXPECTED not in line)
+        troubles = tuple(_trouble(line) for line in node.troubles() if EXPECTED not in line)
         if run.stand_in:
             server.terminate()
             server.wait(children.STOP_TIMEOUT_S)
-        known = re.search(r"known .*", (folder / "words.log").read_text()) if run.stand_in else None
+        known = re.search(r"known (\d+) s of (\d+) s", _log(folder / "words.log"))
         return Outcome(
             run,
             report,
             turns,
             cpu_s,
             sum(trace.over_at - trace.up_at for trace in report.traces if trace.up_at),
-            known[0] if known else "",
+            (float(known[1]), float(known[2])) if known else (0.0, 0.0),
             troubles,
         )
 
@@ -135,6 +139,17 @@ def _cpu_s(pid: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
+def _settled_cpu_s(pid: int) -> float:
+    """The same once the agent, which serves already, has made the sentences that it keeps ready."""
+    spent_s = _cpu_s(pid)
+    for _ in range(SETTLE_S):
+        time.sleep(1)
+        before_s, spent_s = spent_s, _cpu_s(pid)
+        if spent_s - before_s < IDLE_CORES:
+            break
+    return spent_s
+
+
 def _records(agent: children.Agent, traces: Iterable[Trace]) -> dict[str, list[dict[str, Any]]]:
     headers = {"Authorization": f"Bearer {agent.token}"}
     turns: dict[str, list[dict[str, Any]]] = {}
@@ -148,3 +163,14 @@ def _records(agent: children.Agent, traces: Iterable[Trace]) -> dict[str, list[d
 def _port(line: str) -> int | None:
     match = re.match(r"ready (\d+)", line)
     return int(match[1]) if match else None
+
+
+def _log(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def _trouble(line: str) -> str:
+    """A line of the agent's log without what differs each time."""
+    told: dict[str, Any] = json.loads(line)
+    raised = [f"{error['exc_type']}: {error['exc_value']}" for error in told.get("exception", [])]
+    return " ".join([str(told["event"]), *raised, str(told.get("cause") or told.get("error") or "")]).strip()
