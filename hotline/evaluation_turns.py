@@ -235,11 +235,11 @@ def _print_over_agent(figures: Figures) -> None:
         stopped = f"{unheard.of - unheard.count} of {unheard.of}"
         table.add_row(f"interruptions, {kind}", stopped, "", _delays(delays))
     table.add_row("noise", str(over.noise), held.get("noise"))
+    if over.voices.of:
+        table.add_row("noise in which somebody talks", str(over.voices))
     for name, share in over.noise_by_file.items():
         if share.count:
             table.add_row(f"  {name}", str(share))
-    if over.voices.of:
-        table.add_row("noise in which somebody talks", str(over.voices))
     table.add_row("its own echo at -20 dB", str(over.echo), held.get("echo"))
     out.print()
     out.print(table)
