@@ -20,9 +20,11 @@ from dialog.intents import EMERGENCIES, Intent, control_intent, polarity
 MODEL = Path(__file__).with_name("completeness.npz")
 UNKNOWN, BEGIN = "\0", "\1"
 CERTAIN = 6.0  # the largest log-odds
-SURE, LIKELY = 3.0, 0.5
+SURE, LIKELY = 3.0, 1.4
 
 _MOST_CHARACTERS = 32  # are read, from the end
+_ASKED_FOR = 2.5  # what was asked for may be all: a name, 昨天
+_QUESTION = 1.5  # who has asked what they want to know has said most of it; fitted to sentences of both kinds
 _SHORT = 8  # characters; longer texts are about a matter
 _SPELLED = "零一二三四五六七八九"
 _SAME = str.maketrans("0123456789〇幺○", "零一二三四五六七八九零一零")
@@ -35,6 +37,9 @@ _SHORT_NUMBERS = re.compile(
 )  # of emergencies and services
 
 _FILLERS_ONLY = re.compile("(?:嗯|呃|额|唔|啊|哦)+")
+_ASKS = re.compile(
+    "怎么|怎样|如何|什么|为啥|多少|多久|多大|几[个号点岁月天年]|哪|谁|吗|能不能|可不可以|有没有|是不是|要不要|会不会|行不行"
+)
 _DANGLING = (
     "嗯|呃|额|唔|那个|这个|那什么|怎么说呢|怎么说|"
     "我?想(?:问|咨询|请教|打听|反映|投诉|查询?|了解)(?:一下|下|个)?|请问(?:一下)?|(?:问|咨询|反映)(?:一下|下)|"
@@ -83,7 +88,12 @@ def log_odds(text: str, *, expects: Expects = "anything", digits: int = 0) -> fl
     wish = control_intent(text) if len(text) <= _SHORT else None
     if wish in _WANTS:
         return _WANTS[wish]
-    return max(-CERTAIN, min(CERTAIN, model().log_odds(text)))
+    if set(text) == {UNKNOWN}:
+        return 0.0
+    odds = model().log_odds(text)
+    odds += _ASKED_FOR if expects in ("place", "name", "time") else 0.0
+    odds += _QUESTION if _ASKS.search(text) else 0.0
+    return max(-CERTAIN, min(CERTAIN, odds))
 
 
 def _spelled(text: str, expects: Expects) -> str:

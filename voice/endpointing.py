@@ -18,7 +18,7 @@ from voice.prosody import Prosody, finality
 
 _DICTATED: tuple[Expects, ...] = ("place", "matter")
 _REMEMBERED = 256  # texts: a silence asks of one again and again
-_ODDS = (-1.0, 0.0, 1.0)  # logarithms: words that surely go on, may go on, are surely all
+_ODDS = (-CERTAIN, 0.0, 2.0)  # logarithms: words that surely go on, may go on as well as not, are all
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,24 @@ class EndpointSettings:
         1.0  # factor on all waits: above 1 fewer callers are cut off, below 1 answers come sooner
     )
     complete_s: float = 0.3  # after words that surely are all: 社保卡丢了怎么补办
-    uncertain_s: float = 1.0  # after words that may go on as well as not: 社保卡丢了
+    uncertain_s: float = 1.2  # after words that may go on as well as not: 社保卡
     dangling_s: float = 1.5  # after words that surely go on: 我想问一下, half a telephone number
     unknown_s: float = 0.6  # while no words have been recognised
     dictation_s: float = (
         0.7  # at least, while a place or a matter is taken down: people pause between sentences
     )
-    voice_weight: float = 0.5  # of how the voice ended, against the words; 0: only the words count
+    voice_weight: float = 0.0  # of how the voice ended, against the words; 0: the words alone count
 
     def __post_init__(self) -> None:
         if not 0 < self.complete_s <= self.uncertain_s <= self.dangling_s:
             raise ValueError(
                 "complete_s, uncertain_s and dangling_s must be above 0 and in this order, not "
-                f"{self.complete_s}, {self.uncertain_s}, {self.dangling_s}"
+                f"{self.complete_s:g}, {self.uncertain_s:g}, {self.dangling_s:g}"
+            )
+        if self.patience <= 0 or self.unknown_s <= 0 or self.dictation_s < 0 or self.voice_weight < 0:
+            raise ValueError(
+                "patience and unknown_s must be above 0, dictation_s and voice_weight not below, not "
+                f"{self.patience:g}, {self.unknown_s:g}, {self.dictation_s:g}, {self.voice_weight:g}"
             )
 
 
@@ -70,9 +75,10 @@ class Endpointer:
         if prosody is not None and abs(odds) < CERTAIN:
             odds += settings.voice_weight * self._voice(prosody)
         least_s = settings.dictation_s if expects in _DICTATED else 0.0
-        return settings.patience * max(least_s, self._wait_s(odds))
+        return settings.patience * max(least_s, self.wait_s(odds))
 
-    def _wait_s(self, odds: float) -> float:
+    def wait_s(self, odds: float) -> float:
+        """The wait, before `patience`, for these log-odds that the caller has finished."""
         waits_s = (settings := self._settings).dangling_s, settings.uncertain_s, settings.complete_s
         return float(np.interp(odds, _ODDS, waits_s))
 

@@ -2,8 +2,8 @@
 
 Tones and the little that a second of telephone audio tells leave few signs that hold from one speaker to the
 next. Of ten that were tried (docs/turn-taking.md) two did: where people have finished, the last syllable is
-weaker than those before it, and its periods grow irregular. Neither depends on how abruptly the sound stops, so
-a pause that was cut into a recording is judged as one that a person made.
+weaker than those before it, and its periods grow irregular. Neither depends on how abruptly a sound stops, so
+that a pause cut into a recording is judged as one that a person made.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LEAST_VOICED = 5
 _SYLLABLE, _TAIL = 18, 8  # windows of 20 ms
 
 # By `bench.endpointing --fit`: what 1 dB, full periodicity and nothing at all add to the log-odds of an end.
-WEIGHTS = (-0.1, -3.0, 2.2)
+WEIGHTS = (-0.09, -0.88, 0.47)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,259 @@
+"""How long a silence ends a turn: by what was said, by what was asked, by the settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dialog import Expects
+from dialog.knowledge import load_passages
+from voice.completeness import CERTAIN, log_odds, model, normalised
+from voice.endpointing import Endpointer, EndpointSettings
+from voice.prosody import Prosody
+
+pytestmark = [pytest.mark.unit]
+
+SAMPLE = Path(__file__).parents[2] / "dialog" / "knowledge"
+SETTINGS = EndpointSettings()
+SOON_S, LATE_S = 0.45, 1.2
+ASKED: tuple[Expects, ...] = ("anything", "yes_no", "digits", "place", "name", "time", "matter")
+
+
+def patience_s(
+    partial: str,
+    expects: Expects = "anything",
+    digits: int = 0,
+    *,
+    settings: EndpointSettings = SETTINGS,
+    prosody: Prosody | None = None,
+) -> float:
+    return Endpointer(settings).patience_s(partial, expects=expects, digits=digits, prosody=prosody)
+
+
+WHOLE = [
+    "社保卡丢了怎么补办",
+    "居住证怎么办理",
+    "公积金贷款最多能贷多少钱",
+    "身份证丢了怎么补办",
+    "暖气费怎么交",
+    "小学什么时候报名",
+    "办居住证要什么材料",
+    "我要投诉我们小区的物业光收钱不干活",
+    "家里突然停水了怎么办",
+    "税务局在哪里",
+    "没有工作单位可以自己交社保吗",
+    "我想问一下医保断了怎么办",
+    "公交卡丢了能补吗",
+    "违章罚款在哪里交",
+    "转人工",
+    "帮我转人工",
+    "我要转人工",
+    "再说一遍",
+    "不用了谢谢",
+    "没有了",
+    "再见",
+    "着火了",
+    "说慢一点",
+    "好的谢谢",
+]
+
+BROKEN_OFF = [
+    "我想问一下",
+    "我想咨询一下",
+    "我想反映一下",
+    "就是",
+    "就是那个",
+    "因为",
+    "然后",
+    "还有",
+    "如果",
+    "但是",
+    "或者",
+    "第",
+    "请问",
+    "你好我想问一下",
+    "社保卡在",
+    "我想把",
+    "我家的水管给",
+    "关于",
+    "我想跟",
+    "我们小区和",
+    "社保卡丢了然后",
+    "居住证到期了那个",
+    "孩子上学因为",
+    "我想办理",
+    "我的",
+    "帮我查一下我的",
+    "第十",
+    "今年的养老金是从",
+    "没有工作单位的",
+]
+
+
+@pytest.mark.parametrize("partial", WHOLE)
+def test_whole_requests_are_answered_soon(partial: str) -> None:
+    assert SETTINGS.complete_s <= patience_s(partial) <= SOON_S
+
+
+@pytest.mark.parametrize("partial", BROKEN_OFF)
+def test_what_surely_goes_on_is_waited_for(partial: str) -> None:
+    assert LATE_S <= patience_s(partial) <= SETTINGS.dangling_s
+
+
+def test_the_sample_knowledge_s_questions_are_whole() -> None:
+    waits_s = sorted(patience_s(passage.question) for passage in load_passages(SAMPLE))
+    assert waits_s[len(waits_s) // 2] == SETTINGS.complete_s
+    assert waits_s[round(0.95 * len(waits_s))] <= 0.65
+
+
+def test_a_murmur_may_be_all_or_a_beginning() -> None:
+    assert patience_s("呃") == SETTINGS.uncertain_s
+    assert patience_s("呃", "yes_no") == SETTINGS.complete_s
+
+
+@pytest.mark.parametrize("partial", ["怎么办理", "去哪里投诉", "现在", "想听歌曲自由自在", "人不在"])
+def test_endings_that_only_look_like_dangling_ones(partial: str) -> None:
+    assert patience_s(partial) < SETTINGS.dangling_s
+
+
+@pytest.mark.parametrize("expects", ASKED)
+@pytest.mark.parametrize("partial", ["", "  ", "，", "…"])
+def test_no_words_yet(partial: str, expects: Expects) -> None:
+    assert patience_s(partial, expects) == SETTINGS.unknown_s
+
+
+@pytest.mark.parametrize(
+    "partial", ["是的", "对", "对的", "嗯", "不是", "不用了", "没有", "可以", "好的", "不对"]
+)
+def test_an_answer_to_a_yes_or_no_question(partial: str) -> None:
+    assert patience_s(partial, "yes_no") == SETTINGS.complete_s
+
+
+@pytest.mark.parametrize("partial", ["不是因为", "对但是", "是的我想问一下"])
+def test_a_yes_that_goes_on(partial: str) -> None:
+    assert patience_s(partial, "yes_no") >= LATE_S
+
+
+NUMBERS = [
+    ("一三五六八九四四二五七", True),
+    ("幺三五六八九四四二五七", True),
+    ("13568944257", True),
+    ("135 6894 4257", True),
+    ("我的电话是幺三九零零零零幺二三四", True),
+    ("八八六四八五七三", True),
+    ("零一零八八六四八五七三", True),
+    ("一三五", False),
+    ("一三五六八", False),
+    ("一三五六八九四四二五", False),
+    ("我的电话是幺三九零零", False),
+    ("1356894", False),
+    ("八八六四八", False),
+    ("二二二", False),
+    ("零一零八八", False),
+]
+
+
+@pytest.mark.parametrize(("partial", "whole"), NUMBERS)
+@pytest.mark.parametrize("expects", ["anything", "digits"])
+def test_a_number_has_a_length(partial: str, whole: bool, expects: Expects) -> None:
+    assert patience_s(partial, expects) == (SETTINGS.complete_s if whole else SETTINGS.dangling_s)
+
+
+@pytest.mark.parametrize(("count", "wait_s"), [(1, 1.5), (10, 1.5), (11, 0.3), (12, 0.3)])
+def test_the_length_that_was_asked_for(count: int, wait_s: float) -> None:
+    assert patience_s("二五一一二一零零零零七三"[:count], "digits", 11) == wait_s
+
+
+def test_a_ticket_s_number_that_begins_like_a_telephone_s() -> None:
+    assert patience_s("一三五六八九四四二五七", "digits", 14) == SETTINGS.dangling_s
+    assert patience_s("一三五六", "digits", 4) == SETTINGS.complete_s
+
+
+@pytest.mark.parametrize("partial", ["人民路十八号", "幸福小区三栋幺二零二", "二零二四年"])
+def test_doors_and_years_are_no_telephone_numbers(partial: str) -> None:
+    assert patience_s(partial, "place") < SETTINGS.dangling_s
+
+
+def test_no_number_when_one_was_asked_for() -> None:
+    assert patience_s("我不记得了", "digits", 11) < SETTINGS.uncertain_s
+    assert patience_s("转人工", "digits", 11) == SETTINGS.complete_s
+
+
+@pytest.mark.parametrize("expects", ["place", "matter"])
+def test_who_dictates_is_given_time(expects: Expects) -> None:
+    assert patience_s("昨天晚上小区门口的路灯坏了没人来修", expects) >= SETTINGS.dictation_s
+
+
+@pytest.mark.parametrize(
+    ("partial", "expects"),
+    [
+        ("我姓王", "name"),
+        ("免贵姓李", "name"),
+        ("王建国", "name"),
+        ("昨天晚上", "time"),
+        ("上午九点", "time"),
+    ],
+)
+def test_short_answers_to_what_was_asked(partial: str, expects: Expects) -> None:
+    assert patience_s(partial, expects) <= min(0.7, patience_s(partial))
+
+
+@pytest.mark.parametrize("partial", ["", "社保卡丢了怎么补办", "社保卡", "我想问一下", "一三五六八"])
+@pytest.mark.parametrize("patience", [0.5, 0.8, 1.3, 2.0])
+def test_patience_scales_every_wait(partial: str, patience: float) -> None:
+    scaled = patience_s(partial, settings=EndpointSettings(patience=patience))
+    assert scaled == pytest.approx(patience * patience_s(partial))
+
+
+@pytest.mark.parametrize(
+    "partial", [*WHOLE, *BROKEN_OFF, "社保卡", "王府井大街", "a", "OK", "🙂", "我" * 500]
+)
+def test_waits_stay_within_the_settings(partial: str) -> None:
+    assert SETTINGS.complete_s <= patience_s(partial) <= SETTINGS.dangling_s
+
+
+def test_a_longer_beginning_is_no_reason_to_forget_the_end() -> None:
+    assert patience_s("我家楼下有个工地半夜还在打桩吵得根本睡不着我想问一下" * 3) >= LATE_S
+
+
+def test_the_voice_counts_as_much_as_the_setting_says() -> None:
+    unsure = "社保卡"
+    weak, full = Prosody(-12, 0.5), Prosody(0, 1)
+    heard = EndpointSettings(voice_weight=2.0)
+    assert patience_s(unsure, settings=heard, prosody=weak) < patience_s(unsure, settings=heard, prosody=full)
+    deaf = EndpointSettings(voice_weight=0.0)
+    assert patience_s(unsure, settings=deaf, prosody=weak) == patience_s(unsure, settings=deaf)
+
+
+@pytest.mark.parametrize("partial", ["我想问一下", "一三五六八", "一三五六八九四四二五七"])
+def test_no_voice_overrules_what_is_certain(partial: str) -> None:
+    heard = EndpointSettings(voice_weight=10.0)
+    for prosody in (Prosody(-20, 0), Prosody(0, 1)):
+        assert patience_s(partial, settings=heard, prosody=prosody) == patience_s(partial)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"complete_s": 0.0}, {"complete_s": 1.3}, {"dangling_s": 0.8}, {"patience": 0.0}, {"unknown_s": -1.0}],
+)
+def test_settings_out_of_order_are_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        EndpointSettings(**settings)
+
+
+def test_log_odds_are_bounded_and_repeatable() -> None:
+    for text in ("社保卡丢了怎么补办", "我", "打开", "我想问一下"):
+        odds = log_odds(normalised(text))
+        assert -CERTAIN <= odds <= CERTAIN
+        assert log_odds(normalised(text)) == odds
+
+
+def test_unknown_characters_are_read_too() -> None:
+    assert -20 < model().log_odds("龘龘龘怎么办") < 20
+
+
+def test_writing_does_not_matter() -> None:
+    assert normalised("135，68 幺〇。") == "一三五六八一零"
+    assert normalised("10086") == "一零零八六"
+    assert normalised("打开Maps") == normalised("打开BecauseOfYou")
