@@ -26,37 +26,41 @@ _NOISE_CLIPS = 42
 _SYNTHETIC = 60
 _LEAST_BACKGROUND_S = 1.5  # of noise that is repeated under speech
 
+_Patience = Annotated[
+    list[float] | None,
+    typer.Option(
+        metavar="X",
+        min=0.1,
+        max=10,
+        help="Factor on all waits for a turn's end; repeat it to see what waiting costs and saves.",
+    ),
+]
+_NoiseFolder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="WAVs of noise (default: DATA/noise); in x_en.wav and x_voices.wav somebody talks.",
+    ),
+]
+_Recognizer = Annotated[
+    bool,
+    typer.Option(
+        "--recognizer", help="The configured recogniser hears the synthetic callers, not their texts."
+    ),
+]
+
 
 def eval_turns(
     data: Annotated[
         Path,
         typer.Argument(metavar="DATA", help="Recordings with texts, as `hotline eval asr` takes them."),
     ],
-    patience: Annotated[
-        list[float] | None,
-        typer.Option(
-            metavar="X",
-            min=0.1,
-            max=10,
-            help="Factor on all waits for a turn's end; repeat it to see what waiting costs and saves.",
-        ),
-    ] = None,
+    patience: _Patience = None,
     limit: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Only the first N of each kind.")
     ] = None,
-    noise: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="WAVs of noise (default: DATA/noise); in x_en.wav and x_voices.wav somebody talks.",
-        ),
-    ] = None,
-    recognizer: Annotated[
-        bool,
-        typer.Option(
-            "--recognizer", help="The configured recogniser hears the synthetic callers, not their texts."
-        ),
-    ] = False,
+    noise: _NoiseFolder = None,
+    recognizer: _Recognizer = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     config: Annotated[
         Path | None,
