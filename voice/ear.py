@@ -197,6 +197,7 @@ class Ear:
         try:
             told = await self._recognise(utterance)
         except AsrError as error:
+            utterance.partial = ""  # of words that are lost, nothing can be told
             await utterance.over()  # the apology waits until the caller has finished
             told = HearingFailed(error, utterance.started_s, utterance.ended_s)
         finally:

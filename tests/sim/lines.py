@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import anyio
 import anyio.lowlevel
 
-from tests.sim.fakes import Utterance, clause_of, spoken_frames
+from tests.sim.fakes import MUSIC, Utterance, clause_of, spoken_frames
 from voice.media import SILENCE, PlayoutBuffer
 from voice.phone import FRAME_S, CallError, LegGone, LineStats, NoAnswer, Tap
 from voice.seats import Seat
 
 HIGH_WATER_S = 0.5
-LONGEST_HOLD_S = 0.5
 
 
 # -- legs ----------------------------------------------------------------------------------------------------
@@ -46,6 +45,7 @@ class ScriptedLeg:
         self.last_sound_at = 0.0
         self.refused_code = 0
         self._playout = PlayoutBuffer()
+        self._cleared = False  # what is sent next does not go on with what was sent before
         self._outgoing: deque[bytes] = deque()
         self._tap: Tap | None = None
         self._digits: asyncio.Queue[str | None] = asyncio.Queue()
@@ -91,8 +91,9 @@ class ScriptedLeg:
         if sent is not SILENCE:
             text = clause_of(sent)
             last = self.heard[-1] if self.heard else None
-            if last is None or last.text != text or now - last.ended_at > LONGEST_HOLD_S:
+            if last is None or last.text != text or (self._cleared and text != MUSIC):
                 self.heard.append(Run(text, now, now))
+            self._cleared = False
             self.heard[-1].frames += 1
             self.heard[-1].ended_at = now + FRAME_S
         if self._tap is not None:
@@ -139,6 +140,7 @@ class ScriptedLeg:
             await self._moved.wait()
 
     def clear(self) -> float:
+        self._cleared = True
         return self._playout.clear()
 
     def hold(self) -> None:

@@ -247,7 +247,7 @@ NOBODY = [
         "the caller hangs up during the promise: it holds",
         [*ASKED, agent_begins(MUSIC), agent_begins("对不起，"), hangs_up(after_s=0.51)],
         end=("caller_hangup", "ticket"),
-        turns=TO_HUMAN + "agent  对✂",
+        turns=TO_HUMAN + "agent  对不✂",
         events="transfer_started",
         transfer=("caller_asked", "", "no_seat"),
         tickets=1,

@@ -32,7 +32,7 @@ INTERRUPTIONS = [
         turns=f"""
             agent  {GREETING}
             caller {QUESTION}
-            agent  请您带上身份✂
+            agent  请您带上身✂
             caller 游泳馆几点开门
             agent  {POOL_ANSWER}
         """,
@@ -53,7 +53,7 @@ INTERRUPTIONS = [
         turns=f"""
             agent  {GREETING}
             caller {QUESTION}
-            agent  请您带上身份✂
+            agent  请您带上身✂
             caller 再说一遍
             agent  {ANSWER}
         """,
@@ -84,7 +84,7 @@ INTERRUPTIONS = [
             caller(QUESTION),
             agent_begins("请您带上身份证，"),
             caller("再说一遍", after_s=0.5, lasts_s=0.6, partials=False),
-            silence(0.82),
+            silence(0.72),
             agent_was_stopped(within_ms=1500),
             agent(ANSWER),
             hangs_up(),
@@ -153,15 +153,15 @@ HALVES = [
         "the caller goes on while the reply is not yet audible: both halves are answered as one",
         [
             agent(GREETING),
-            caller("社保卡丢了"),
-            caller("怎么补办", after_s=0.8),
+            caller("社保卡丢了怎么办"),
+            caller("怎么补办", after_s=0.6),
             agent(ANSWER, within_ms=1800),
             hangs_up(),
         ],
         end=("caller_hangup", "answered"),
         turns=f"""
             agent  {GREETING}
-            caller 社保卡丢了
+            caller 社保卡丢了怎么办
             caller 怎么补办
             agent  {ANSWER}
         """,
@@ -171,15 +171,15 @@ HALVES = [
         "the caller goes on between the reply's record and its sound: it is in the record as not heard",
         [
             agent(GREETING, within_ms=1200),
-            caller("社保卡丢了"),
-            caller("怎么补办", after_s=0.8),
+            caller("社保卡丢了怎么办"),
+            caller("怎么补办", after_s=0.6),
             agent(ANSWER, within_ms=1800),
             hangs_up(),
         ],
         end=("caller_hangup", "answered"),
         turns=f"""
             agent  {GREETING}
-            caller 社保卡丢了
+            caller 社保卡丢了怎么办
             agent  ✂
             caller 怎么补办
             agent  {ANSWER}
@@ -190,15 +190,15 @@ HALVES = [
         "the caller goes on while the first half is still being recognised",
         [
             agent(GREETING),
-            caller("社保卡丢了"),
-            caller("怎么补办", after_s=0.7),
+            caller("社保卡丢了怎么办"),
+            caller("怎么补办", after_s=0.6),
             agent(ANSWER, within_ms=1800),
             hangs_up(),
         ],
         end=("caller_hangup", "answered"),
         turns=f"""
             agent  {GREETING}
-            caller 社保卡丢了
+            caller 社保卡丢了怎么办
             caller 怎么补办
             agent  {ANSWER}
         """,
@@ -253,7 +253,7 @@ def test_the_dialog_is_told_only_what_was_heard() -> None:
     assert said == [
         ("agent", GREETING),
         ("caller", QUESTION),
-        ("agent", "请您带上身份"),
+        ("agent", "请您带上身"),
         ("caller", "游泳馆几点开门"),
     ]
 
@@ -262,4 +262,4 @@ def test_the_dialog_is_told_both_halves_as_one() -> None:
     for scenario in HALVES[:2]:
         call = hold(scenario)
         said = [(message.who, message.text) for message in call.dialog.histories[-1]]
-        assert said == [("agent", GREETING), ("caller", QUESTION)]
+        assert said == [("agent", GREETING), ("caller", "社保卡丢了怎么办怎么补办")]

@@ -173,8 +173,8 @@ def test_gaps_and_confidences_are_in_the_record() -> None:
     call = hold(TALK[0])
     _, asked, answered, _, _ = call.journal.turns
     assert asked.asr_confidence == 0.95
-    assert answered.response_gap_ms == pytest.approx(720, abs=25)  # 500 silence, 100 final, 100 first audio
-    assert answered.stages_ms == pytest.approx({"endpoint": 500, "asr": 100, "dialog": 0, "tts": 100}, abs=21)
+    assert answered.response_gap_ms == pytest.approx(500, abs=25)  # 300 silence, 100 final, 100 first audio
+    assert answered.stages_ms == pytest.approx({"endpoint": 300, "asr": 100, "dialog": 0, "tts": 100}, abs=21)
     assert answered.sources == (CARD.ref,)
     assert answered.dialog_confidence is not None
     assert answered.dialog_confidence > 0.8

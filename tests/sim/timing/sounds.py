@@ -29,7 +29,7 @@ from voice.media import SILENCE, PlayoutBuffer, mix
 from voice.phone import FRAME_BYTES, FRAME_S, SAMPLE_RATE
 
 S_PER_CHAR = 0.2
-OTHER_HZ, AGENT_HZ = 200.0, 240.0  # pitches of voices; a caller's is at 180 Hz
+OTHER_VOICE, AGENT_VOICE = "m8", "f2"  # a caller's is f5
 NoiseKind = Literal["voice", "cough", "door", "hiss", "street"]
 
 
@@ -45,7 +45,9 @@ def words(said: Utterance, pauses_s: Sequence[float]) -> list[bytes]:
     pauses = cycle(pauses_s)
     frames: list[bytes] = []
     for part in parts[:-1]:
-        frames += spoken_frames(replace(said, text=part, lasts_s=len(part) * per_char, breaks_asr_at_s=None))
+        frames += spoken_frames(
+            replace(said, text=part, lasts_s=len(part) * per_char, breaks_asr_at_s=None), goes_on=True
+        )
         frames += [SILENCE] * round(next(pauses) / FRAME_S)
     return frames + spoken_frames(replace(said, text=parts[-1], lasts_s=len(parts[-1]) * per_char))
 
@@ -55,7 +57,7 @@ def noise(kind: NoiseKind, lasts_s: float, level_dbfs: float) -> list[bytes]:
     """A noise as frames: a voice without words, a cough, a door, line hiss, a street."""
     frames = round(lasts_s / FRAME_S)
     if kind == "voice":
-        return list(islice(cycle(voiced_frames(OTHER_HZ)), frames))
+        return list(islice(cycle(voiced_frames(OTHER_VOICE)), frames))
     count = frames * FRAME_BYTES // 2
     wave = np.random.default_rng(12345).standard_normal(count)
     if kind == "street":  # low rumble under some hiss
@@ -185,7 +187,7 @@ def _clause_frames(text: str, rate: float) -> list[bytes]:
     number = len(_agent_frames)  # no two frames of any clauses are alike
     count = round(len(text) * S_PER_CHAR / rate / FRAME_S)
     frames = []
-    for index, voiced in enumerate(islice(cycle(voiced_frames(AGENT_HZ)), count)):
+    for index, voiced in enumerate(islice(cycle(voiced_frames(AGENT_VOICE)), count)):
         frame = np.array([index, number % 32768], "<i2").tobytes() + voiced[4:]
         _agent_frames[frame] = text, index, count
         know_clause(frame, text)
