@@ -34,6 +34,7 @@ PAUSES_S = (0.6, 0.8, 1.0, 1.2)
 PATIENCES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.4, 1.6, 2.0)
 LEAST_GAP_S = 0.2  # shorter silences within speech end no turn
 REGULARISED = 0.01
+HEARD = EndpointSettings(voice_weight=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ def people(console: Console) -> None:
     )
     voice = crossed(found)
     words: Judge = lambda one: log_odds(normalised(one.partial))  # noqa: E731
-    both: Judge = lambda one: words(one) + EndpointSettings().voice_weight * voice(one)  # noqa: E731
+    both: Judge = lambda one: words(one) + HEARD.voice_weight * voice(one)  # noqa: E731
     table = Table("told apart by", "area under the curve", title="ends and pauses")
     for name, judge in (("words", words), ("voice", voice), ("both", both)):
         figure = area([judge(one) for one in found.ends], [judge(one) for one in found.pauses])
@@ -177,16 +178,14 @@ def people(console: Console) -> None:
     console.print(table)
 
     def unseen(one: Silence) -> float:  # the voice's weights are of other speakers
-        return Endpointer(EndpointSettings(), lambda _: voice(one)).patience_s(
-            one.partial, prosody=one.prosody
-        )
+        return Endpointer(HEARD, lambda _: voice(one)).patience_s(one.partial, prosody=one.prosody)
 
-    default, words_only = EndpointSettings(), EndpointSettings(voice_weight=0.0)
+    shipped = EndpointSettings()
     whole = [
-        ("words only", by_settings(words_only)),
-        ("voice only", lambda one: Endpointer(default).wait_s(voice(one))),
+        ("words only, as shipped", by_settings(shipped)),
+        ("voice only", lambda one: Endpointer(shipped).wait_s(voice(one))),
         ("both, voice of other speakers", unseen),
-        ("both, as shipped", by_settings(default)),
+        ("both, voice of the same speakers", by_settings(HEARD)),
         ("0.5 s for everybody", lambda _: 0.5),
     ]
     judged("seconds of silence that end a turn", whole, found, console)

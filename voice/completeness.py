@@ -25,6 +25,7 @@ SURE, LIKELY = 3.0, 1.4
 _MOST_CHARACTERS = 32  # are read, from the end
 _ASKED_FOR = 2.5  # what was asked for may be all: a name, 昨天
 _QUESTION = 1.5  # who has asked what they want to know has said most of it; fitted to sentences of both kinds
+_TO_ITS_END = 1.5  # and nothing is left to say after 去哪里
 _SHORT = 8  # characters; longer texts are about a matter
 _SPELLED = "零一二三四五六七八九"
 _SAME = str.maketrans("0123456789〇幺○", "零一二三四五六七八九零一零")
@@ -39,6 +40,9 @@ _SHORT_NUMBERS = re.compile(
 _FILLERS_ONLY = re.compile("(?:嗯|呃|额|唔|啊|哦)+")
 _ASKS = re.compile(
     "怎么|怎样|如何|什么|为啥|多少|多久|多大|几[个号点岁月天年]|哪|谁|吗|能不能|可不可以|有没有|是不是|要不要|会不会|行不行"
+)
+_ASKED_LAST = re.compile(
+    "(?:[去在]哪里?|[去在]哪儿|哪里有|几点|几天|几年|多少|多久|要什么|找谁|吗|呢|怎么办|怎么办理|怎么回事|的?(?:地址|条件|标准|材料|要求|时间))$"
 )
 _DANGLING = (
     "嗯|呃|额|唔|那个|这个|那什么|怎么说呢|怎么说|"
@@ -92,7 +96,7 @@ def log_odds(text: str, *, expects: Expects = "anything", digits: int = 0) -> fl
         return 0.0
     odds = model().log_odds(text)
     odds += _ASKED_FOR if expects in ("place", "name", "time") else 0.0
-    odds += _QUESTION if _ASKS.search(text) else 0.0
+    odds += (_QUESTION if _ASKS.search(text) else 0.0) + (_TO_ITS_END if _ASKED_LAST.search(text) else 0.0)
     return max(-CERTAIN, min(CERTAIN, odds))
 
 

@@ -29,7 +29,7 @@ class EndpointSettings:
         1.0  # factor on all waits: above 1 fewer callers are cut off, below 1 answers come sooner
     )
     complete_s: float = 0.3  # after words that surely are all: 社保卡丢了怎么补办
-    uncertain_s: float = 1.2  # after words that may go on as well as not: 社保卡
+    uncertain_s: float = 1.25  # after words that may go on as well as not: 社保卡丢了
     dangling_s: float = 1.5  # after words that surely go on: 我想问一下, half a telephone number
     unknown_s: float = 0.6  # while no words have been recognised
     dictation_s: float = (
