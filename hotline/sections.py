@@ -148,8 +148,11 @@ class TurnsSettings(Section):
 
     patience: float = Field(default=1.0, ge=0.3, le=3)
     complete_s: float = Field(default=0.3, ge=0.1, le=3)
+    uncertain_s: float = Field(default=1.4, ge=0.1, le=5)
     dangling_s: float = Field(default=1.5, ge=0.3, le=5)
     unknown_s: float = Field(default=0.6, ge=0.1, le=3)
+    dictation_s: float = Field(default=0.9, ge=0, le=3)
+    voice_weight: float = Field(default=0.0, ge=0, le=3)
     start_speech_s: float = Field(default=0.1, ge=0.02, le=1)
     preroll_s: float = Field(default=0.3, ge=0, le=2)
     resume_speech_s: float = Field(default=0.06, ge=0.02, le=0.5)

@@ -29,11 +29,11 @@ class EndpointSettings:
         1.0  # factor on all waits: above 1 fewer callers are cut off, below 1 answers come sooner
     )
     complete_s: float = 0.3  # after words that surely are all: 社保卡丢了怎么补办
-    uncertain_s: float = 1.25  # after words that may go on as well as not: 社保卡丢了
+    uncertain_s: float = 1.4  # after words that may go on as well as not: 社保卡丢了
     dangling_s: float = 1.5  # after words that surely go on: 我想问一下, half a telephone number
     unknown_s: float = 0.6  # while no words have been recognised
     dictation_s: float = (
-        0.7  # at least, while a place or a matter is taken down: people pause between sentences
+        0.9  # at least, while a place or a matter is taken down: people pause between sentences
     )
     voice_weight: float = 0.0  # of how the voice ended, against the words; 0: the words alone count
 
@@ -58,6 +58,11 @@ class Endpointer:
         self._settings = settings
         self._voice = voice
         model()  # loaded now, not in a call
+
+    @property
+    def hears_voice(self) -> bool:
+        """Whether the prosody counts; measuring it costs a millisecond a silence."""
+        return self._settings.voice_weight > 0
 
     def patience_s(
         self, partial: str, *, expects: Expects = "anything", digits: int = 0, prosody: Prosody | None = None

@@ -62,7 +62,7 @@ class Listener:
         if not self._taker.in_turn or silence_s < _ASK_FROM_S - FRAME_S - 1e-9:
             self._prosody = self._judged = None
             return float("inf")
-        if self._judged is None:
+        if self._judged is None and self._endpointer.hears_voice:
             frames = list(self._recent)
             self._prosody = prosody.measure(frames[: len(frames) - 1 - round(silence_s / FRAME_S)])
         known = partial, self.expects, self.digits, self._prosody

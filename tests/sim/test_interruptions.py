@@ -93,7 +93,7 @@ INTERRUPTIONS = [
         turns=f"""
             agent  {GREETING}
             caller {QUESTION}
-            agent  请您带上身份证，✂
+            agent  请您带✂
             caller 再说一遍
             agent  {ANSWER}
         """,

@@ -235,7 +235,7 @@ def test_no_voice_overrules_what_is_certain(partial: str) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"complete_s": 0.0}, {"complete_s": 1.3}, {"dangling_s": 0.8}, {"patience": 0.0}, {"unknown_s": -1.0}],
+    [{"complete_s": 0.0}, {"complete_s": 1.45}, {"dangling_s": 0.8}, {"patience": 0.0}, {"unknown_s": -1.0}],
 )
 def test_settings_out_of_order_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
