@@ -21,7 +21,9 @@ _EARLY = 8  # taps before the delay found
 _MEMORY_FRAMES = -(-(_LONGEST + _WINDOW + _TAPS) // _FRAME)
 
 _ALIKE = 0.55  # share of the energy heard that one delayed copy explains: an echo
+_CLEARLY = 0.78  # the same, for an echo believed at first sight
 _LEFT_OVER = 0.25  # share of the energy heard that a known echo may leave; more is somebody speaking
+_HEARD = 0.1  # share of the energy heard that the known echo should have, to be missed
 _FORGET = 0.9  # per frame learnt from
 _MISSES = 10  # frames in a row that the known echo does not explain, before another is looked for
 _QUIETEST = 30.0**2 * _FRAME  # energy of a frame that may be an echo worth removing: -61 dBFS
@@ -52,35 +54,50 @@ class EchoCanceller:
             return samples
         past = np.frombuffer(b"".join(self._sent), _INT16).astype(np.float32)
         if self._delay is None or self._misses >= _MISSES:
-            return self._search(samples, past)
-        return self._subtract(samples, past, self._delay)
+            self._search(past)
+        return samples if self._delay is None else self._subtract(samples, past, self._delay)
 
     def _subtract(self, samples: Samples, past: Samples, delay: int) -> Samples:
         """What the known echo leaves of `samples`; learns from frames that it nearly explains."""
         copies = _copies(past, delay, _FRAME)
-        rest: Samples = samples - copies @ self._response
+        echo = copies @ self._response
+        rest: Samples = samples - echo
         energy = samples.dot(samples)
         if rest.dot(rest) <= _LEFT_OVER * energy:
             self._learn(copies, samples)
             self._misses = 0
-        elif float(np.square(copies[:, _EARLY]).sum()) > energy:  # it was loud enough to be heard
+        elif echo.dot(echo) > _HEARD * energy:  # it should be heard; else somebody is louder
             self._misses += 1
+            rest = self._refit(samples, past, delay)
         return rest if rest.dot(rest) < energy else samples
 
-    def _search(self, samples: Samples, past: Samples) -> Samples:
-        """Look for a delay; seen twice in a row, it is believed."""
-        window = np.frombuffer(b"".join(self._heard), _INT16).astype(np.float32)
-        lag, alike = _most_alike(window, past)
-        if alike < _ALIKE:
-            self._suspected = None
-            return samples
-        delay = max(0, lag - _EARLY)
+    def _refit(self, samples: Samples, past: Samples, delay: int) -> Samples:
+        """What is left when the response is learnt anew; it is kept where that explains what is heard."""
+        window = self._window()
         copies = _copies(past, delay, _WINDOW)
-        self._forget()
+        response = _response(copies.T @ copies, copies.T @ window)
+        rest: Samples = window - copies @ response
+        if rest.dot(rest) > _LEFT_OVER * window.dot(window):
+            return samples - copies[-_FRAME:] @ self._response
         self._learn(copies, window)
-        seen = self._suspected is not None and abs(self._suspected - delay) <= 3
-        self._suspected, self._delay, self._misses = delay, delay if seen else None, 0
-        return np.asarray(samples - copies[-_FRAME:] @ self._response, np.float32)
+        self._misses = 0
+        return rest[-_FRAME:]
+
+    def _search(self, past: Samples) -> None:
+        """Look for a delay; one seen twice in a row is believed, and the first one if seen very clearly."""
+        window = self._window()
+        lag, alike = _most_alike(window, past)
+        delay = max(0, lag - _EARLY)
+        again = self._suspected is not None and abs(self._suspected - delay) <= 3
+        self._suspected = delay if alike >= _ALIKE else None
+        first = self._delay is None and alike >= _CLEARLY
+        if first or (again and alike >= _ALIKE):
+            self._delay, self._misses = delay, 0
+            self._forget()
+            self._learn(_copies(past, delay, _WINDOW), window)
+
+    def _window(self) -> Samples:
+        return np.frombuffer(b"".join(self._heard), _INT16).astype(np.float32)
 
     def _forget(self) -> None:
         self._own = np.zeros((_TAPS, _TAPS), np.float32)
@@ -91,8 +108,13 @@ class EchoCanceller:
         """The response that explains best, by least squares, what was heard after what was sent."""
         self._own = _FORGET * self._own + copies.T @ copies
         self._shared = _FORGET * self._shared + copies.T @ heard
-        loading = 1e-3 * float(np.trace(self._own)) / _TAPS + 1.0
-        self._response = np.linalg.solve(self._own + loading * np.eye(_TAPS, dtype=np.float32), self._shared)
+        self._response = _response(self._own, self._shared)
+
+
+def _response(own: Samples, shared: Samples) -> Samples:
+    """The least-squares solution, held back a little where what was sent says little."""
+    loading = 1e-3 * float(np.trace(own)) / _TAPS + 1.0
+    return np.linalg.solve(own + loading * np.eye(_TAPS, dtype=np.float32), shared)
 
 
 def _copies(past: Samples, delay: int, count: int) -> Samples:
