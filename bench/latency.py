@@ -12,6 +12,7 @@ import argparse
 import json
 import platform
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,6 @@ from bench.turns_parts import DATA, PARTS
 from bench.turns_rows import NOT_ANSWERED, NOT_SAID, Row
 from bench.turns_run import Outcome, carry_out
 
-SIDE_BY_SIDE = 6  # agents, each with one call at a time
 NEED_DATA = ("human", "interruptions", "noises")
 console = Console(width=120)
 
@@ -35,9 +35,12 @@ console = Console(width=120)
 def _outcomes(names: Sequence[str], calls: int, turns: int) -> Iterator[tuple[str, list[Outcome]]]:
     """Carry out all parts at so many calls at a time: one after the other, or single calls side by side."""
     runs = {name: PARTS[name].runs(calls, turns) for name in names}
-    with ThreadPoolExecutor(SIDE_BY_SIDE if calls == 1 else 1) as pool:
+    side_by_side = sum(map(len, runs.values())) if calls == 1 else 1
+    together = threading.Barrier(max(1, side_by_side))
+    with ThreadPoolExecutor(max(1, side_by_side)) as pool:
         under_way: dict[str, list[Future[Outcome]]] = {
-            name: [pool.submit(carry_out, run, calls) for run in some] for name, some in runs.items()
+            name: [pool.submit(carry_out, run, calls, together) for run in some]
+            for name, some in runs.items()
         }
         for name, some in under_way.items():
             yield name, [future.result() for future in some]

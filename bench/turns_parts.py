@@ -65,6 +65,7 @@ LEAD_S, LEAD_OVER_S = 0.3, 0.1
 OVER_S = (1.2, 1.6, 2.0, 2.4)  # of an answer, before it is interrupted
 OVER_CALMLY_S = 1.5
 NOISES = 42
+PAUSED = 45  # clips with each pause
 SPREAD = 3
 MOST_PER_CALL = 12
 ECHO_PACKETS = (5, 10, 15, 20)  # 100 to 400 ms
@@ -99,7 +100,7 @@ def human(calls: int, turns: int) -> list[Run]:
     spoken = [clip for clip in _people() if clip is not None][:turns]
     plain = [clip_of(clip, LEAD_S) for clip in spoken]
     paused = [[_with_pause(clip, pause_s) for clip in spoken] for pause_s in PAUSES_S]
-    each = max(1, turns - len(plain)) // len(PAUSES_S) if calls == 1 else turns
+    each = max(1, turns - len(plain)) // len(PAUSES_S) if calls == 1 else min(turns, PAUSED)
     clips = [*plain, *(clip for some in paused for clip in [clip for clip in some if clip][: max(1, each)])]
     texts = sorted({clip.text for clip in clips})
     run = Run(
@@ -128,10 +129,8 @@ def interruptions(calls: int, turns: int) -> list[Run]:
         stand_in=True,
         knowledge={clip.text: LONG_ANSWER for clip in people},
     )
-    return [
-        *_spread(synthetic, _over(opening, spoken, half, calls), calls),
-        *_spread(by_people, _over(people, people[::-1], half, calls), calls),
-    ]
+    synthetic = replace(synthetic, scripts=tuple(_over(opening, spoken, half, calls)))
+    return [synthetic, replace(by_people, scripts=tuple(_over(people, people[::-1], half, calls)))]
 
 
 def said_over(calls: int, turns: int) -> list[Run]:

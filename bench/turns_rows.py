@@ -60,7 +60,7 @@ def requests_rows(outcomes: Sequence[Outcome], calls: int) -> list[Row]:
         _gaps("response gap", [each.gap_ms for each in found if each.gap_ms is not None], *limits),
         _share("answered in mid-request", sum(each.midway for each in found), len(found), 0.0, "0"),
         *_ended(outcomes, sum(each.unanswered for each in found), len(found)),
-        _cpu("CPU per minute of a call, built-in ASR", outcomes, 2.0, calls),
+        *_cpu("CPU per minute of a call, built-in ASR", outcomes, 2.0, calls),
         *_own_account(outcomes),
     ]
 
@@ -82,7 +82,7 @@ def human_rows(outcomes: Sequence[Outcome], calls: int) -> list[Row]:
     return [
         *rows,
         *_ended(outcomes, sum(each.unanswered for each, _ in found), len(found)),
-        _cpu("CPU per minute of a call, without ASR", outcomes, 1.0, calls),
+        *_cpu("CPU per minute of a call, without ASR", outcomes, 1.0, calls),
         *_own_account(outcomes),
     ]
 
@@ -151,12 +151,23 @@ def _ended(outcomes: Sequence[Outcome], unanswered: int = 0, asked: int = 0) -> 
     return rows
 
 
-def _cpu(name: str, outcomes: Sequence[Outcome], most_s: float, calls: int) -> Row:
+def _cpu(name: str, outcomes: Sequence[Outcome], most_s: float, calls: int) -> list[Row]:
     """The agents' processor time for each minute of a call."""
-    minutes = sum(outcome.call_s for outcome in outcomes) / 60
-    spent_s = round(sum(outcome.cpu_s for outcome in outcomes) / minutes, 2) if minutes else math.nan
-    row = Row(name, len(outcomes), f"{spent_s:.2f} s ({minutes:.0f} min)", figures=(spent_s,))
-    return replace(row, target=f"≤ {most_s:g} s", held=spent_s <= most_s) if calls == 1 else row
+    minutes = sum(outcome.call_s for outcome in outcomes) / 60 or math.nan
+    spent_s, loop_s, clock_s, other_s = (
+        round(sum(getattr(outcome.spent, part) for outcome in outcomes) / minutes, 2)
+        for part in ("cpu_s", "loop_s", "clock_s", "other_s")
+    )
+    idle_s = round(sum(outcome.idle_cores for outcome in outcomes) / len(outcomes) * 60, 2)
+    row = Row(name, len(outcomes), f"{spent_s:.2f} s", figures=(spent_s,))
+    if calls == 1:
+        row = replace(row, target=f"≤ {most_s:g} s", held=spent_s <= most_s)
+    parts = f"loop {loop_s:.2f}, clock {clock_s:.2f}, other {other_s:.2f} s"
+    return [
+        row,
+        Row("  by thread", len(outcomes), parts, figures=(loop_s, clock_s, other_s)),
+        Row("  a minute without a call", len(outcomes), f"{idle_s:.2f} s", figures=(idle_s,)),
+    ]
 
 
 def _own_account(outcomes: Sequence[Outcome]) -> list[Row]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import pickle
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -19,12 +19,14 @@ from typing import Any
 
 import httpx
 
-from bench.node import Node
+from bench.node import Node, Usage
 from bench.turns_script import Clip, Plan, Report, Script, Trace
 from hotline import children
 
 CALLER_TIMEOUT_S = 900.0
 SETTLE_S, IDLE_CORES = 60, 0.1
+IDLE_S = 5.0
+READY_TIMEOUT_S = 240.0
 EXPECTED = "synthetic voices only"  # what the built-in recogniser says of itself
 SETTINGS = """
 [sip]
@@ -64,8 +66,9 @@ class Outcome:
     run: Run
     report: Report
     turns: Mapping[str, list[dict[str, Any]]]  # by Trace.number
-    cpu_s: float
-    call_s: float
+    spent: Usage
+    idle_cores: float  # of it, the agent uses without a call
+    call_s: float  # all calls together
     known_s: tuple[float, float] = (0.0, 0.0)  # audio that the stand-in knew, of all it was sent
     troubles: tuple[str, ...] = ()  # what the agent logged
 
@@ -80,8 +83,11 @@ class Outcome:
         return [trace.failure for trace in self.traces if trace.failure]
 
 
-def carry_out(run: Run, at_a_time: int) -> Outcome:
-    """Start an agent for it, have everything said, stop the agent. Raises HotlineError."""
+def carry_out(run: Run, at_a_time: int, together: threading.Barrier) -> Outcome:
+    """Start an agent for it, have everything said, stop the agent. Raises HotlineError.
+
+    The calls of runs side by side begin when all their agents are ready.
+    """
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         settings = SETTINGS.format(folder=folder, knowledge=_knowledge(folder, run.knowledge))
@@ -93,9 +99,14 @@ def carry_out(run: Run, at_a_time: int) -> Outcome:
             settings += STAND_IN.format(port=children.wait_for(server, _port, folder / "words.log"))
         agent = stack.enter_context(children.agent(folder, settings))
         node = Node(agent, folder)
-        before_s = _settled_cpu_s(node.pid)
+        _settle(node)
+        before = node.usage()
+        time.sleep(IDLE_S)
+        idle = _spent(before, node.usage())
+        together.wait(READY_TIMEOUT_S)
+        before = node.usage()
         report = _call(Plan(node.address, at_a_time, run.scripts, run.clips), folder)
-        cpu_s = _cpu_s(node.pid) - before_s
+        spent = _spent(before, node.usage())
         turns = _records(agent, report.traces)
         troubles = tuple(_trouble(line) for line in node.troubles() if EXPECTED not in line)
         if run.stand_in:
@@ -106,7 +117,8 @@ def carry_out(run: Run, at_a_time: int) -> Outcome:
             run,
             report,
             turns,
-            cpu_s,
+            spent,
+            idle.cpu_s / IDLE_S,
             sum(trace.over_at - trace.up_at for trace in report.traces if trace.up_at),
             (float(known[1]), float(known[2])) if known else (0.0, 0.0),
             troubles,
@@ -133,21 +145,23 @@ def _knowledge(folder: Path, questions: Mapping[str, str] | None) -> str:
     return str(file)
 
 
-def _cpu_s(pid: int) -> float:
-    """User and system time of the process, its ended threads and children included; for Linux."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-
-
-def _settled_cpu_s(pid: int) -> float:
-    """The same once the agent, which serves already, has made the sentences that it keeps ready."""
-    spent_s = _cpu_s(pid)
+def _settle(node: Node) -> None:
+    """Wait until the agent, which serves already, has made the sentences that it keeps ready."""
+    spent_s = node.usage().cpu_s
     for _ in range(SETTLE_S):
         time.sleep(1)
-        before_s, spent_s = spent_s, _cpu_s(pid)
+        before_s, spent_s = spent_s, node.usage().cpu_s
         if spent_s - before_s < IDLE_CORES:
-            break
-    return spent_s
+            return
+
+
+def _spent(before: Usage, after: Usage) -> Usage:
+    return Usage(
+        after.loop_s - before.loop_s,
+        after.clock_s - before.clock_s,
+        after.other_s - before.other_s,
+        after.memory_mib,
+    )
 
 
 def _records(agent: children.Agent, traces: Iterable[Trace]) -> dict[str, list[dict[str, Any]]]:
