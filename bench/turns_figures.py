@@ -16,6 +16,7 @@ AFTER_PAUSE_S = 0.1  # what is heard so soon after a pause was begun within it
 TOO_LATE_S = 3.0  # the agent spoke on for so long: it was not interrupted
 STOPS_WITHIN_S = 1.5  # after something said over the agent ended, it can still stop for it
 GONE_QUIET_S = 0.7  # it did not just listen for a moment
+HANG_UP_TAKES_S = 0.2
 NATURAL_END_S = 0.3  # an answer's last sound is so shortly before its end in the record
 
 
@@ -79,7 +80,7 @@ def disturbed(trace: Trace, said: Said, clip: Clip, turns: Sequence[Mapping[str,
     spoken = [turn for turn in turns if turn["who"] == "agent"]
     if not spoken or not trace.sounds:
         return Disturbed(False, 0.0)
-    clock = trace.sounds[0] - spoken[0]["started_s"]  # of the agent's record, by its first sound
+    clock = _record_clock(trace, spoken)
     broken_off = False
     for turn in spoken:
         ended = clock + (turn["ended_s"] if turn["ended_s"] is not None else math.inf)
@@ -92,10 +93,19 @@ def disturbed(trace: Trace, said: Said, clip: Clip, turns: Sequence[Mapping[str,
     return Disturbed(broken_off, max(silences, default=0.0))
 
 
-def interrupted(turns: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-    """How many of the agent's turns of a call were broken off, and how many there were."""
+def interrupted(trace: Trace, turns: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """How many of the agent's turns of a call were broken off, not by its end, and how many there were."""
     spoken = [turn for turn in turns if turn["who"] == "agent"]
-    return sum(bool(turn["interrupted"]) for turn in spoken), len(spoken)
+    if not spoken or not trace.sounds:
+        return 0, len(spoken)
+    hung_up_s = trace.over_at - HANG_UP_TAKES_S - _record_clock(trace, spoken)
+    return sum(turn["interrupted"] and (turn["ended_s"] or 0.0) < hung_up_s for turn in spoken), len(spoken)
+
+
+def _record_clock(trace: Trace, spoken: Sequence[Mapping[str, Any]]) -> float:
+    """When the agent's record of the call was at 0 s: by its first sound."""
+    began: float = trace.sounds[0] - spoken[0]["started_s"]
+    return began
 
 
 def _next(trace: Trace, sound: float) -> float:

@@ -122,7 +122,7 @@ def stop_rows(name: str, most: float, target: str) -> Callable[[Sequence[Outcome
 
 def echo_rows(outcomes: Sequence[Outcome], calls: int) -> list[Row]:
     del calls
-    found = [interrupted(turns) for outcome in outcomes for turns in outcome.turns.values()]
+    found = [interrupted(trace, o.turns[trace.number]) for o in outcomes for trace in o.traces]
     asked = [answered(trace, said, clip) for _, trace, said, clip in _each(outcomes)]
     heard = sum(turn["who"] == "caller" for o in outcomes for turns in o.turns.values() for turn in turns)
     return [

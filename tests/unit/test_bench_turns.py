@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.speech import PACKET, SILENCE, encode, is_audible
-from bench.turns_figures import answered, disturbed, percentile, silenced_ms
+from bench.turns_figures import answered, disturbed, interrupted, percentile, silenced_ms
 from bench.turns_script import (
     PACKET_S,
     QUIET_S,
@@ -138,6 +138,13 @@ def test_a_stop_is_told_from_listening_for_a_moment_and_from_an_answers_end() ->
     broken_off = [turn(0.0, 9.3, interrupted=True), turn(9.8, 14.0)]
     assert disturbed(trace((1, 10.3), (10.8, 15)), said, over, broken_off).stopped
     assert not disturbed(trace((1, 10.9)), said, over, [turn(0.0, 10.0)]).stopped
+
+
+def test_an_answer_that_the_caller_hung_up_on_was_not_broken_off() -> None:
+    trace = Trace("1", sounds=array("d", [1.0, 1.02]), over_at=30.0)
+    cut, hung_up = turn(5.0, 9.0, interrupted=True), turn(20.0, 29.0, interrupted=True)
+    assert interrupted(trace, [turn(0.0, 4.0), cut, hung_up]) == (1, 3)
+    assert interrupted(Trace("1"), []) == (0, 0)
 
 
 def test_the_stand_in_tells_a_clips_text_in_step_with_the_audio_however_it_is_cut() -> None:
