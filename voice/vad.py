@@ -10,10 +10,9 @@ from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
-import webrtcvad
 
 from voice.echo import EchoCanceller
-from voice.media import SILENCE, level_dbfs
+from voice.media import SILENCE
 from voice.phone import FRAME_BYTES, SAMPLE_RATE
 
 Numbers = npt.NDArray[np.float32]
@@ -36,21 +35,6 @@ _FLOOR_FALLS = 0.2  # of the way, per frame
 _FLOOR_RISES_DB = 0.2  # per frame: 10 dB/s
 _BAND_FLOOR_RISES_DB = 0.1
 _LIKELY = -1.0  # log odds above which a frame is speech
-
-
-class WebRtcVad:
-    """webrtcvad behind a level gate, which keeps line noise and comfort noise from counting as speech.
-
-    `aggressiveness` 0..3 as in WebRTC; frames quieter than `floor_dbfs` are never speech.
-    """
-
-    def __init__(self, aggressiveness: int = 2, floor_dbfs: float = -50.0) -> None:
-        self._vad = webrtcvad.Vad(aggressiveness)
-        self._floor_dbfs = floor_dbfs
-
-    def is_speech(self, frame: bytes) -> bool:
-        """Judge one frame of 10, 20 or 30 ms at the telephone's rate."""
-        return level_dbfs(frame) > self._floor_dbfs and bool(self._vad.is_speech(frame, SAMPLE_RATE))
 
 
 class SpeechDetector:
@@ -123,7 +107,7 @@ class Features:
         pitched = amplitudes[:_PITCHED]
         pitches = _TO_LAGS @ (pitched / pitched.sum())
         self._pitches = (self._pitches + pitches) / 2
-        spectrum = amplitudes / math.sqrt(total)
+        spectrum: Numbers = amplitudes / np.float32(math.sqrt(total))
         self._spectra.append(spectrum)
         lately = self._spectra[max(0, len(self._spectra) - 4)]
         rest = powers.copy()
