@@ -123,8 +123,11 @@ class Matcher:
         """The text with how telling each character is: as the commonest pair of syllables it stands in."""
         heard = sounds(text)
         pairs = tuple(pairwise(heard))
-        rarities = [self._rarity(pair) for pair in pairs] or [self._rarity(heard)]
-        telling = map(min, [rarities[0], *rarities], [*rarities, rarities[-1]])
+        rarities = [self._rarity(pair) for pair in pairs]
+        if rarities:
+            telling = list(map(min, [rarities[0], *rarities], [*rarities, rarities[-1]]))
+        else:
+            telling = [self._rarity(heard)]
         weights = [
             rarity * (_COMMON_WEIGHT if char in _COMMON else 1.0)
             for char, rarity in zip(text, telling, strict=True)

@@ -159,6 +159,11 @@ def test_nothing_is_found_for_nothing() -> None:
     assert small().search("社保卡丢了") == []
 
 
+@pytest.mark.parametrize("said", ["卡", "的", "水", "1", "A", "啊"])
+def test_one_character_is_searched_like_more(said: str) -> None:
+    assert all(0 <= hit.score <= 1 for hit in SAMPLE.search(said))
+
+
 def test_limit() -> None:
     assert len(SAMPLE.search("怎么办", limit=2)) <= 2
 
