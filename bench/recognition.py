@@ -29,6 +29,7 @@ from hotline.builtin_training import speak
 from hotline.character_errors import align, compared
 from hotline.line_conditions import add_noise
 from voice.ear import Ear, Heard, HeardEvent
+from voice.endpointing import Endpointer, EndpointSettings
 from voice.phone import FRAME_S
 from voice.sip import SipConfig, SipEndpoint, SipLeg
 from voice.turns import TurnSettings
@@ -81,7 +82,12 @@ async def _one_pair(clips: Sequence[tuple[str, bytes]], recognizer: Recognizer) 
         tasks.start_soon(_answer, answered)
         leg = await endpoint.dial(f"sip:12345@127.0.0.1:{endpoint.port}", call_id="", timeout_s=10)
         ear = Ear(
-            answered[0], recognizer, TurnSettings(no_input_s=1e9), emit=emit, agent_speaks=lambda: False
+            answered[0],
+            recognizer,
+            TurnSettings(no_input_s=1e9),
+            Endpointer(EndpointSettings()),
+            emit=emit,
+            agent_speaks=lambda: False,
         )
         tasks.start_soon(ear.listen)
         for text, audio in clips:

@@ -27,7 +27,7 @@ from hotline.builtin_training import speak, training_voices
 from voice.vad import Features
 
 SEQUENCE_S = 8
-UNITS = 32
+UNITS = 24
 BATCH = 64
 LEARNING_RATE = 6e-3
 SENTENCES = (
@@ -35,8 +35,6 @@ SENTENCES = (
     "一三八零零一三八零零零|路灯坏了|等一下|那个|我要投诉"
 )
 _BATCHES_A_CHUNK = 20
-
-QUIET = -1.0  # truth of frames that the level tells
 
 Example = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]  # features; speech 1, not 0, either 0.5
 
@@ -106,12 +104,12 @@ def _with_gaps(speech: npt.NDArray[np.bool_]) -> Samples:
 def _measured(sound: npt.NDArray[np.float32], truth: Samples) -> Example:
     features = Features()
     seen = np.zeros((len(truth), Features.COUNT), np.float32)
-    true = np.full(len(truth), QUIET, np.float32)
-    for number, value in enumerate(truth):
+    measured = np.zeros(len(truth), np.bool_)
+    for number in range(len(truth)):
         one = features.measure(sound[number * FRAME : (number + 1) * FRAME])
         if one is not None:
-            seen[number], true[number] = one, value
-    return seen, true
+            seen[number], measured[number] = one, True
+    return seen[measured], truth[measured].astype(np.float32)  # others are told by their level alone
 
 
 def utterance(chance: np.random.Generator) -> Samples:
