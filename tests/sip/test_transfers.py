@@ -54,7 +54,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory, voice_cache: Path) -> Iter
         uris = {"1": declines.uri, "2": takes.uri, "3": rings.uri}
         folder = tmp_path_factory.mktemp("refused")
         with running_agent(folder, voice_cache, seats=seats(6.0, uris)) as agent:
-            caller = agent.ring("--at-once", "--dtmf", "0", "--record", "caller.wav", "--stay", "40")
+            caller = agent.ring("--at-once", "--dtmf", "0", "--record", "caller.wav", "--stay", "60")
             yield Refused(agent, caller, takes, rings)
 
 
@@ -108,7 +108,7 @@ def office(
     with SeatPhone(180) as first, SeatPhone(180) as second:
         uris = {"1": first.uri, "2": second.uri, "8001": demo_seat.uri}
         folder = tmp_path_factory.mktemp("office")
-        with running_agent(folder, voice_cache, seats=seats(15.0, uris)) as agent:
+        with running_agent(folder, voice_cache, seats=seats(40.0, uris)) as agent:
             yield Office(agent, (first, second))
 
 
@@ -116,7 +116,7 @@ def test_callers_who_hang_up_stop_the_ringing(refused: Refused, office: Office) 
     """Two at the same time: each hand-over finds a leg of its own."""
     agent = office.agent
     office.free("1", "2")
-    callers = [agent.ring("--at-once", "--dtmf", "0", "--stay", "40") for _ in range(2)]
+    callers = [agent.ring("--at-once", "--dtmf", "0", "--stay", "60") for _ in range(2)]
     eventually(lambda: all(phone.received for phone in office.phones), timeout_s=30)
     for caller in callers:
         agent.until_event(caller.number, "seat_ringing")
