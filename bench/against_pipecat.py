@@ -30,6 +30,7 @@ from hotline.settings import load_settings
 from hotline.turn_clips import Kind, LabelledClip, with_pause
 from hotline.turn_evaluation import (
     PAUSES_S,
+    RESUMED_S,
     Delays,
     Ending,
     Endings,
@@ -43,7 +44,6 @@ PIPECAT = "pipecat-ai==1.14.*"  # brings the models of Silero and of SmartTurn 3
 WORKER = Path(__file__).with_name("pipecat_worker.py")
 DATA = Path(__file__).parents[2] / "shared" / "data"
 KINDS: tuple[Kind, ...] = ("synthetic", "human")
-RESUMED_S = 0.1  # after a pause: an answer so late still talks into it
 
 
 @dataclass(frozen=True, slots=True)

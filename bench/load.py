@@ -18,12 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bench import uac
-from bench.speech import PACKET, SILENCE, Clip, is_audible
+from bench.speech import PCMA, SILENCE, Clip, is_audible, rtp_packet
 
 PACKET_S = 0.02
 PHASES = 10  # callers send at one of so many moments within each 20 ms
 RATE = 8000
-PCMA = 8
 QUIET_S = 0.7  # the agent has finished when it was quiet this long; its pauses are shorter
 TALKED_OVER_S = 0.2  # it still spoke when the question ended: what follows at once is no answer
 LISTEN_S = 2.0  # of an answer, before it is interrupted
@@ -176,16 +175,8 @@ class Caller:
             self._load.figures.sent_speech += 1
         self._packets += 1
         self._load.figures.sent += 1
-        head = struct.pack(
-            "!BBHII",
-            0x80,
-            PCMA | (self._packets == 1) << 7,
-            (self._sequence + self._packets) & 0xFFFF,
-            self._packets * PACKET,
-            self._ssrc,
-        )
         try:
-            self._rtp.send(head + payload)
+            self._rtp.send(rtp_packet(payload, self._packets, self._sequence, self._ssrc))
         except (ConnectionRefusedError, BlockingIOError):
             self._load.figures.failures["a packet was refused"] += 1
         if self._clip is not None and self._position == len(self._clip.packets):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 import anyio
@@ -10,6 +11,7 @@ import soxr
 
 from tts.espeak_voice import EspeakVoice
 
+PCMA = 8  # RTP payload type (RFC 3551)
 SAMPLE_RATE = 8000
 PACKET = 160  # samples, which are bytes here: 20 ms
 SILENCE = b"\xd5" * PACKET
@@ -58,6 +60,12 @@ def encode(samples: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> bytes:
 def is_audible(payload: bytes) -> bool:
     """Whether an A-law packet holds sound."""
     return payload != SILENCE and max(payload.translate(_PEAK), default=0) >= AUDIBLE // 64
+
+
+def rtp_packet(payload: bytes, number: int, first_sequence: int, ssrc: int) -> bytes:
+    """The `number`th packet of a stream, from 1 on, with its marker on the first (RFC 3550)."""
+    sequence = (first_sequence + number) & 0xFFFF
+    return struct.pack("!BBHII", 0x80, PCMA | (number == 1) << 7, sequence, number * PACKET, ssrc) + payload
 
 
 @dataclass(frozen=True, slots=True)

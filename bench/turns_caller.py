@@ -18,11 +18,10 @@ from collections import deque
 from pathlib import Path
 
 from bench import uac
-from bench.speech import PACKET
+from bench.speech import PCMA, rtp_packet
 from bench.turns_script import PACKET_S, Conversation, Plan, Report, Script, Trace, idle_packets
 
 PHASES = 10  # calls send at one of so many moments within each 20 ms
-PCMA = 8
 DEAD_S = 2.0  # without a packet: the audio has stopped
 LONGEST_S = 300.0
 BETWEEN_CALLS_S = 0.2
@@ -93,16 +92,8 @@ class Caller:
 
     def _send(self, payload: bytes) -> None:
         self._packets += 1
-        head = struct.pack(
-            "!BBHII",
-            0x80,
-            PCMA | (self._packets == 1) << 7,
-            (self._sequence + self._packets) & 0xFFFF,
-            self._packets * PACKET,
-            self._ssrc,
-        )
         try:
-            self._rtp.send(head + payload)
+            self._rtp.send(rtp_packet(payload, self._packets, self._sequence, self._ssrc))
         except (ConnectionRefusedError, BlockingIOError):
             self.trace.failure = self.trace.failure or "a packet was refused"
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from bench.node import Node, Usage
+from bench.node import REMOTE, Node, Usage
 from bench.turns_script import Clip, Plan, Report, Script, Trace
 from hotline import children
 
@@ -43,7 +43,6 @@ knowledge = "{knowledge}"
 level = "warning"
 format = "json"
 """
-STAND_IN = '[asr]\nengine = "vosk-ws"\nservers = ["ws://127.0.0.1:{port}"]\nserver_reuse = true\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ def carry_out(run: Run, at_a_time: int, together: threading.Barrier) -> Outcome:
             clips_file.write_bytes(pickle.dumps(list(run.clips.values())))
             command = [sys.executable, "-m", "bench.turns_words", str(clips_file)]
             server = stack.enter_context(children.child("words", folder, command))
-            settings += STAND_IN.format(port=children.wait_for(server, _port, folder / "words.log"))
+            settings += REMOTE.format(port=children.wait_for(server, _port, folder / "words.log"))
         agent = stack.enter_context(children.agent(folder, settings))
         node = Node(agent, folder)
         _settle(node)

@@ -36,7 +36,7 @@ PAUSES_S = (0.6, 0.8, 1.0, 1.2)
 SNR_DB = 10.0
 NOISE_ONLY_S = 60.0
 LATE_S = 0.5  # a turn noticed later than this has lost words
-_RESUMED_S = 0.1  # after a pause: a decision so late still talks into it
+RESUMED_S = 0.1  # after a pause: a decision so late still talks into it
 _NUMBER = re.compile(r"[0-9〇零一二三四五六七八九幺两]{5,}")
 _TELEPHONE_DIGITS = 11  # what the agent expects of a number it asked for
 
@@ -214,7 +214,7 @@ class Evaluation:
         for pause_s in PAUSES_S:
             paused = with_pause(clip, pause_s)
             if paused is not None:
-                until_s = paused.pause_end_s + _RESUMED_S
+                until_s = paused.pause_end_s + RESUMED_S
                 told = self._ends(paused.clip, patience)
                 cut_off[pause_s] = any(paused.pause_start_s <= at_s <= until_s for at_s in told)
         return Ending(
