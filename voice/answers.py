@@ -41,18 +41,15 @@ class Answers:
         self._replies = replies
         self._happened = happened
         self._on_filed = on_filed
-        self._tasks: TaskGroup | None = None
-        self.ahead = WorkAhead(self._begin_draft, replies.discard)
+        self.ahead = WorkAhead(replies.discard)
 
     def prepare(self, tasks: TaskGroup, text: str) -> None:
         """The caller may have finished with this `text`: have the reply ready."""
-        self._tasks = tasks
-        self.ahead.prepare(self._history.with_caller(text, SURE))
+        self.ahead.prepare(self._history.with_caller(text, SURE), partial(self._begin_draft, tasks))
 
-    def _begin_draft(self, messages: Sequence[Message]) -> Reply:
-        assert self._tasks is not None
+    def _begin_draft(self, tasks: TaskGroup, messages: Sequence[Message]) -> Reply:
         reply = Reply(-1, None, self._history.basis())  # its index it gets when it is to be heard
-        self._replies.prepare(self._tasks, partial(self.text, messages=messages), reply)
+        self._replies.prepare(tasks, partial(self.text, messages=messages), reply)
         return reply
 
     async def text(self, reply: Reply, messages: Sequence[Message] = ()) -> AsyncIterator[str]:

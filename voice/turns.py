@@ -115,12 +115,12 @@ class TurnTaker:
         return Turn.PAUSED
 
     def _over_agent(self, seconds: float, bot_speaking: bool, partial: str) -> Turn | None:
+        if not (self.interrupting or bot_speaking):
+            return None
         murmur = may_become_backchannel(partial)
         if self.interrupting:
             return self._doubt(seconds, has_words=bool(partial) and not murmur)
         murmur = murmur or is_presence_check(partial)
-        if not bot_speaking:
-            return None
         if self._turn_speech_s >= self._interruption_s(partial, murmur) - _EPSILON_S:
             self.interrupting, self._holding = True, False
             return Turn.BARGE_IN

@@ -32,10 +32,9 @@ class Draft:
 
 
 class WorkAhead:
-    """The draft of one call, if any; `make` begins one, `discard` ends it."""
+    """The draft of one call, if any; `discard` ends it."""
 
-    def __init__(self, make: Callable[[Sequence[Message]], Reply], discard: Callable[[Reply], None]) -> None:
-        self._make = make
+    def __init__(self, discard: Callable[[Reply], None]) -> None:
         self._discard = discard
         self._draft: Draft | None = None
         self._count = 0
@@ -44,14 +43,14 @@ class WorkAhead:
         """The caller begins to speak."""
         self._count = 0
 
-    def prepare(self, messages: Sequence[Message]) -> None:
-        """The caller may have finished: make the reply to `messages`, unless it is being made."""
+    def prepare(self, messages: Sequence[Message], make: Callable[[Sequence[Message]], Reply]) -> None:
+        """The caller may have finished: `make` the reply to `messages`, unless it is being made."""
         if self._draft is not None and self._draft.answers(messages):
             return
         self.forget()
         if self._count < MAX_DRAFTS:
             self._count += 1
-            self._draft = Draft(self._make(messages), messages)
+            self._draft = Draft(make(messages), messages)
 
     def take(self, messages: Sequence[Message]) -> Reply | None:
         """The caller has finished: the reply to `messages`, if it is this one that was made."""
