@@ -33,6 +33,7 @@ class Turn(BaseModel):
     response_gap_ms: float | None
     sources: list[str]
     stages_ms: dict[str, float]
+    decision: dict[str, str | float]
 
 
 class CallEvent(BaseModel):
@@ -100,6 +101,7 @@ class CallHead(BaseModel):
     outcome: str
     ticket_id: str | None
     recording: str
+    satisfaction: int | None
 
 
 class CallItem(CallHead):
@@ -133,6 +135,8 @@ class TicketIn(BaseModel):
     title: str = Field(min_length=1, max_length=500)
     text: str = Field("", max_length=20_000)
     slots: dict[str, str] = {}
+    secret: bool = False
+    joins: str = Field("", max_length=20)
 
 
 class TicketPatch(BaseModel):
@@ -161,6 +165,8 @@ class Ticket(BaseModel):
     title: str
     text: str
     slots: dict[str, str]
+    secret: bool
+    joins: str
     status: str
     created_at: str
     updated_at: str

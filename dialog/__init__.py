@@ -69,7 +69,9 @@ class Basis:
     `confidence` 0..1 is the dialog's own, `sources` are ids of knowledge passages ("kb:…"), `memory` goes
     into the history with the reply, `rate` is the speaking rate from now on (0.8 after 慢一点). `expects` is
     what its last words ask for, `digits` how many digits where a number is asked for (0: not known): so much
-    helps to tell when the caller has finished. Nothing said over what `must_be_heard` stops it.
+    helps to tell when the caller has finished. Nothing said over what `must_be_heard` stops it. `decision`
+    says for the record why this reply: "kind" (answer, confirm, choice, transfer, rephrase …), and the
+    figures it was decided on; never a caller's words.
     """
 
     confidence: float
@@ -79,6 +81,7 @@ class Basis:
     expects: Expects = "anything"
     digits: int = 0
     must_be_heard: bool = False
+    decision: Mapping[str, str | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class TicketDraft:
     """A work order as taken down; empty strings where the caller said nothing.
 
     `slots` holds what was asked for one by one (keys such as "name", "contact", "place", "time", "matter").
+    Where the caller asked for it, `secret` keeps who they are from the department that the matter is about.
+    `joins` is the number of an open work order about the same trouble, with which this one is to be handled.
     """
 
     category: str
@@ -94,6 +99,8 @@ class TicketDraft:
     title: str
     text: str
     slots: Mapping[str, str] = field(default_factory=dict)
+    secret: bool = False
+    joins: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,12 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class EndCall:
-    """Hang up, after what was said before it has been spoken."""
+    """Hang up, after what was said before it has been spoken.
+
+    `satisfaction`: 1 (not satisfied) to 3 (satisfied), as the caller said; None where they did not.
+    """
+
+    satisfaction: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +156,8 @@ class TicketState:
     status: str  # what a caller is told, e.g. "处理中"
     department: str
     filed_at: str  # ISO 8601
+    name: str = ""  # who filed it, as they called themselves; asked for before anything is told
+    contact: str = ""
 
 
 class TicketLookup(Protocol):
@@ -153,6 +167,10 @@ class TicketLookup(Protocol):
 
     async def by_caller(self, caller: str) -> Sequence[TicketState]:
         """The caller's work orders, newest first."""
+        ...
+
+    async def open_like(self, draft: TicketDraft) -> TicketState | None:
+        """An open work order of the same category at the same place, the newest; None where there is none."""
         ...
 
 

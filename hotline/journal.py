@@ -125,6 +125,7 @@ class RecordJournal:
                 ended_at=event.at,
                 end_reason=event.end_reason,
                 outcome=event.outcome,
+                satisfaction=event.satisfaction,
             )
 
 

@@ -33,6 +33,11 @@ class RecordTickets:
         rows = await anyio.to_thread.run_sync(self._store.tickets_of_caller, caller) if caller else []
         return [_state(row) for row in rows]
 
+    async def open_like(self, draft: TicketDraft) -> TicketState | None:
+        place = draft.slots.get("place", "")
+        row = await anyio.to_thread.run_sync(self._store.open_ticket_like, draft.category, place)
+        return _state(row) if row else None
+
     async def file(self, call: CallContext, key: str, draft: TicketDraft) -> str:
         """File a work order, committed when this returns, once per key. Raises RecordsError."""
         return await self._writer.run(
@@ -46,16 +51,20 @@ class RecordTickets:
             title=draft.title,
             text=draft.text,
             slots=dict(draft.slots),
+            secret=draft.secret,
+            joins=draft.joins,
         )
 
 
 def _state(row: dict[str, Any]) -> TicketState:
     return TicketState(
-        number=row["number"],
+        number=row["id"],
         title=row["title"],
         status=TICKET_STATUS[row["status"]],
         department=row["department"],
         filed_at=row["created_at"],
+        name=row["slots"].get("name", ""),
+        contact=row["slots"].get("contact", ""),
     )
 
 

@@ -120,6 +120,15 @@ def _http_url(value: str) -> str:
     return value
 
 
+class LlmEndpointSettings(Section):
+    """One of [[llm.others]]."""
+
+    base_url: Annotated[str, AfterValidator(_http_url), Field(min_length=1)]
+    model: str = Field(min_length=1)
+    api_key: SecretStr = SecretStr("")
+    api_key_file: str = ""
+
+
 class LlmSettings(Section):
     """The section [llm]: any OpenAI-compatible endpoint; without one the embedded dialog serves."""
 
@@ -127,11 +136,14 @@ class LlmSettings(Section):
     model: str = ""
     api_key: SecretStr = SecretStr("")
     api_key_file: str = ""
+    others: tuple[LlmEndpointSettings, ...] = ()  # asked in this order when the first does not answer
 
     @model_validator(mode="after")
     def _whole(self) -> LlmSettings:
         if self.base_url and not self.model:
             raise ValueError("base_url needs model, the name of the model at that endpoint")
+        if self.others and not self.base_url:
+            raise ValueError("others needs base_url, the endpoint that is asked first")
         return self
 
 
@@ -139,8 +151,52 @@ class DialogSettings(Section):
     """The section [dialog]."""
 
     city: str = Field(default="临江市", min_length=1)
-    knowledge: str = Field(default="sample", min_length=1)  # or a folder of YAML topics, or a CSV file
+    knowledge: str = Field(default="sample", min_length=1)  # what a new database begins with: a path, or none
+    index_dir: Path = Path("data/knowledge")
+    taxonomy: str = Field(default="sample", min_length=1)  # or a YAML file
+    gazetteer: str = Field(default="sample", min_length=1)  # or a YAML file
+    services: str = Field(default="sample", min_length=1)  # or a folder of YAML files, or none
     transfer_below: float = Field(default=0.45, ge=0, le=1)
+    answer_from: float = Field(default=0.75, ge=0, le=1)
+    ask_satisfaction: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DialogSettings:
+        if self.answer_from < self.transfer_below:
+            raise ValueError("answer_from must not be below transfer_below")
+        return self
+
+
+class EmbeddingsSettings(Section):
+    """The section [embeddings]: an OpenAI-compatible endpoint that helps to find passages, if any."""
+
+    base_url: Annotated[str, AfterValidator(_http_url)] = ""
+    model: str = ""
+    api_key: SecretStr = SecretStr("")
+    api_key_file: str = ""
+    timeout_s: float = Field(default=0.3, ge=0.05, le=5)
+
+    @model_validator(mode="after")
+    def _whole(self) -> EmbeddingsSettings:
+        if self.base_url and not self.model:
+            raise ValueError("base_url needs model, the name of the model at that endpoint")
+        return self
+
+
+class WebhookSettings(Section):
+    """The section [webhook]: the city's own system, which is told of every work order."""
+
+    url: Annotated[str, AfterValidator(_http_url)] = ""
+    secret: SecretStr = SecretStr("")
+    secret_file: str = ""
+    timeout_s: float = Field(default=10, ge=0.5, le=120)
+    give_up_after_h: float = Field(default=72, ge=0.1, le=1000)
+
+    @model_validator(mode="after")
+    def _whole(self) -> WebhookSettings:
+        if self.url and not (self.secret.get_secret_value() or self.secret_file):
+            raise ValueError("url needs secret_file, a file with the secret that messages are signed with")
+        return self
 
 
 class TurnsSettings(Section):

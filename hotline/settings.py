@@ -28,6 +28,7 @@ from hotline.sections import (
     AsrSettings,
     DeskSettings,
     DialogSettings,
+    EmbeddingsSettings,
     LimitsSettings,
     LlmSettings,
     LogSettings,
@@ -35,6 +36,7 @@ from hotline.sections import (
     RecordsSettings,
     TtsSettings,
     TurnsSettings,
+    WebhookSettings,
 )
 from sip_config import ProxySettings, SeatsSettings, SipSettings
 
@@ -75,6 +77,8 @@ class Settings(BaseSettings):
     tts: TtsSettings = TtsSettings()
     llm: LlmSettings = LlmSettings()
     dialog: DialogSettings = DialogSettings()
+    embeddings: EmbeddingsSettings = EmbeddingsSettings()
+    webhook: WebhookSettings = WebhookSettings()
     seats: SeatsSettings = SeatsSettings()
     proxy: ProxySettings = ProxySettings()
     turns: TurnsSettings = TurnsSettings()
@@ -225,7 +229,8 @@ def _meant(name: str, candidates: list[str]) -> str:
 
 
 def _is_secret(loc: list[str]) -> bool:
-    return loc[-1] in ("password", "api_key", "api_token", "key", "old_keys") or loc[:2] == ["records", "url"]
+    secrets = ("password", "secret", "api_key", "api_token", "key", "old_keys")
+    return loc[-1] in secrets or loc[:2] == ["records", "url"]
 
 
 def _short(value: object) -> str:

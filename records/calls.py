@@ -56,6 +56,8 @@ def save_turn(
         values["sources"] = list(values["sources"])
     if "stages_ms" in values:
         values["stages_ms"] = dict(values["stages_ms"])
+    if "decision" in values:
+        values["decision"] = dict(values["decision"])
     ensure_call(connection, call_id, now)
     upsert(connection, turns, {"call_id": call_id, "index": index}, values)
 

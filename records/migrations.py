@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Connection, inspect, select
 
 from records import RecordsError
-from records.schema import metadata, schema_version
+from records.schema import knowledge_revision, metadata, outbox, passages, schema_version
 
-LATEST = 3
+LATEST = 4
 
 
 def _keep_what_was_heard(connection: Connection) -> None:
@@ -24,8 +24,25 @@ def _keep_the_quality_of_lines(connection: Connection) -> None:
     connection.exec_driver_sql("ALTER TABLE calls ADD COLUMN line JSON NOT NULL DEFAULT '[]'")
 
 
+def _keep_knowledge_decisions_and_the_outbox(connection: Connection) -> None:
+    no = "0" if connection.dialect.name == "sqlite" else "false"
+    for column in (
+        "turns ADD COLUMN decision JSON NOT NULL DEFAULT '{}'",
+        "calls ADD COLUMN satisfaction INTEGER",
+        f"tickets ADD COLUMN secret BOOLEAN NOT NULL DEFAULT {no}",
+        "tickets ADD COLUMN joins VARCHAR NOT NULL DEFAULT ''",
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE {column}")
+    for table in (passages, knowledge_revision, outbox):
+        table.create(connection)
+
+
 # version -> what leads to it from the one before
-STEPS: Mapping[int, Callable[[Connection], None]] = {2: _keep_what_was_heard, 3: _keep_the_quality_of_lines}
+STEPS: Mapping[int, Callable[[Connection], None]] = {
+    2: _keep_what_was_heard,
+    3: _keep_the_quality_of_lines,
+    4: _keep_knowledge_decisions_and_the_outbox,
+}
 
 
 def migrate(

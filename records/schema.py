@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData()
@@ -34,6 +35,7 @@ calls = Table(
     Column("outcome", String, nullable=False, server_default="", index=True),
     Column("recording", String, nullable=False, server_default=""),
     Column("ticket_id", String),
+    Column("satisfaction", Integer),  # 1 (not satisfied) to 3 (satisfied)
     Column(
         "line", JSON, nullable=False, server_default="[]"
     ),  # what each leg's audio was like, as they ended
@@ -57,6 +59,7 @@ turns = Table(
     Column("response_gap_ms", Float),
     Column("sources", JSON, nullable=False, server_default="[]"),
     Column("stages_ms", JSON, nullable=False, server_default="{}"),
+    Column("decision", JSON, nullable=False, server_default="{}"),  # why the agent said this
 )
 
 call_events = Table(
@@ -92,6 +95,8 @@ tickets = Table(
     Column("title", Text, nullable=False, server_default=""),
     Column("text", Text, nullable=False, server_default=""),
     Column("slots", JSON, nullable=False),
+    Column("secret", Boolean, nullable=False, server_default=false()),  # who filed it is not passed on
+    Column("joins", String, nullable=False, server_default=""),  # the open work order that it goes with
     Column("status", String, nullable=False, server_default="filed", index=True),
     Column("created_at", String, nullable=False, index=True),
     Column("updated_at", String, nullable=False),
@@ -102,6 +107,49 @@ ticket_days = Table(
     metadata,
     Column("day", String, primary_key=True),
     Column("last", Integer, nullable=False),
+)
+
+passages = Table(
+    "passages",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("question", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("phrasings", JSON, nullable=False, server_default="[]"),
+    Column("department", String, nullable=False, server_default=""),
+    Column("district", String, nullable=False, server_default=""),
+    Column("topic", String, nullable=False, server_default=""),
+    Column("source", Text, nullable=False, server_default=""),
+    Column("valid_from", String),  # ISO 8601 days, both inclusive
+    Column("valid_to", String),
+    Column("removed", Boolean, nullable=False, server_default=false()),  # kept: every node is to hear of it
+    Column("revision", Integer, nullable=False, index=True),  # of the whole knowledge base, with this change
+    Column("updated_at", String, nullable=False),
+)
+
+# One row: the revision of the knowledge base, raised by every change of it.
+knowledge_revision = Table(
+    "knowledge_revision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", Integer, nullable=False),
+)
+
+# What the city's own system is still to be told, in order; a row goes when it has been taken.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", String, nullable=False, unique=True),  # of the message; the receiver takes it once
+    Column("kind", String, nullable=False),  # ticket.filed, ticket.updated …
+    Column("about", String, nullable=False, server_default=""),  # the work order's number
+    Column("body", JSON, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_at", String, nullable=False, index=True),
+    Column("taken_by", String, nullable=False, server_default=""),  # the node sending it, until next_at
+    Column("last_error", Text, nullable=False, server_default=""),
+    Column("created_at", String, nullable=False),
+    Column("sent_at", String),
 )
 
 seats = Table(

@@ -51,7 +51,7 @@ class Store:
 
     def save_call(self, call_id: str, **fields: Any) -> None:
         """Add a call or change the given fields: node, caller, callee, started_at, answered_at, ended_at
-        (aware datetimes or ISO 8601), end_reason, outcome, recording, ticket_id."""
+        (aware datetimes or ISO 8601), end_reason, outcome, recording, ticket_id, satisfaction."""
         with self._db.write() as connection:
             calls.save_call(connection, call_id, self._now(), fields)
 
@@ -121,6 +121,8 @@ class Store:
         title: str,
         text: str,
         slots: Mapping[str, str],
+        secret: bool = False,
+        joins: str = "",
     ) -> str:
         """File a work order and return its number (11 digits); the same `key` gets the same number."""
         fields = {
@@ -132,6 +134,8 @@ class Store:
             "title": title,
             "text": text,
             "slots": slots,
+            "secret": secret,
+            "joins": joins,
         }
         with self._db.write() as connection:
             return tickets.file_ticket(connection, key, self._now(), fields)
@@ -154,6 +158,11 @@ class Store:
         """The newest work orders of a telephone number; none for a withheld one."""
         with self._db.read() as connection:
             return tickets.tickets_of_caller(connection, caller, limit)
+
+    def open_ticket_like(self, category: str, place: str) -> dict[str, Any] | None:
+        """The newest open work order of this category at this very place; None for an unknown place."""
+        with self._db.read() as connection:
+            return tickets.open_ticket_like(connection, category, place)
 
     def update_ticket(self, number: str, **fields: Any) -> dict[str, Any]:
         """Change category, department, urgency, title, text, slots or status; returns the work order.

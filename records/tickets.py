@@ -21,6 +21,7 @@ TICKET_STATUS = {
     "resolved": "已办结",
     "closed": "已关闭",
 }
+OPEN = ("filed", "accepted", "in_progress")
 URGENCIES = ("normal", "urgent", "emergency")
 EDITABLE = frozenset({"category", "department", "urgency", "title", "text", "slots", "status"})
 _SHOWN = [c for c in tickets.c if c.name != "key"]
@@ -90,6 +91,15 @@ def tickets_of_caller(connection: Connection, caller: str, limit: int) -> list[d
     query = select(*_SHOWN).where(tickets.c.caller == caller)
     newest = query.order_by(*_NEWEST).limit(limit)
     return [dict(row) for row in connection.execute(newest).mappings()]
+
+
+def open_ticket_like(connection: Connection, category: str, place: str) -> dict[str, Any] | None:
+    if not place:
+        return None
+    query = select(*_SHOWN).where(tickets.c.category == category, tickets.c.status.in_(OPEN))
+    same = query.where(tickets.c.slots["place"].as_string() == place, tickets.c.joins == "")
+    row = connection.execute(same.order_by(*_NEWEST).limit(1)).mappings().one_or_none()
+    return dict(row) if row else None
 
 
 def update_ticket(

@@ -51,6 +51,7 @@ class Turn:
     response_gap_ms: float | None = None
     sources: tuple[str, ...] = ()
     stages_ms: Mapping[str, float] = field(default_factory=dict)
+    decision: Mapping[str, str | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class CallEnded:
     at: datetime
     end_reason: str  # caller_hangup, agent_hangup, transferred, rejected_busy, media_timeout, failed, …
     outcome: str  # answered, ticket, transferred, abandoned, …
+    satisfaction: int | None = None  # 1 (not satisfied) to 3 (satisfied), where the caller said
 
 
 CallEvent: TypeAlias = (

@@ -334,6 +334,7 @@ class Replies:
                 response_gap_ms=gap_ms,
                 sources=reply.basis.sources,
                 stages_ms=_stages_ms(reply, speech),
+                decision=reply.basis.decision,
             )
         )
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 
-from dialog import Basis, CallContext, Message, TicketState
+from dialog import Basis, CallContext, Message, TicketDraft, TicketState
 from dialog.knowledge import Knowledge, Passage
 from dialog.llm import LlmDialog
 from dialog.llm_stream import LlmTimeouts
@@ -34,6 +34,9 @@ class NoTickets:
 
     async def by_caller(self, caller: str) -> Sequence[TicketState]:
         return ()
+
+    async def open_like(self, draft: TicketDraft) -> TicketState | None:
+        return None
 
 
 def asked(text: str) -> list[Message]:

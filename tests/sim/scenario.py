@@ -80,6 +80,9 @@ class NoTickets:
     async def by_caller(self, caller: str) -> Sequence[TicketState]:
         return []
 
+    async def open_like(self, draft: TicketDraft) -> TicketState | None:
+        return None
+
 
 @cache
 def embedded_dialog() -> EmbeddedDialog:

@@ -116,9 +116,7 @@ def test_a_database_of_version_1_keeps_its_turns_and_learns_what_was_heard(tmp_p
     first.save_turn("c1", 0, who="caller", text="你好")
     first.close()
     raw = sqlite3.connect(tmp_path / "a.db")
-    raw.execute("ALTER TABLE turns DROP COLUMN asr_raw")
-    raw.execute("ALTER TABLE calls DROP COLUMN line")
-    raw.execute("UPDATE schema_version SET version = 1")
+    _take_back(raw, 1)
     raw.commit()
     raw.close()
     store = Store(url)
@@ -135,8 +133,7 @@ def test_a_database_of_version_2_keeps_its_calls_and_learns_how_their_lines_were
     first.save_call("c1", caller="1")
     first.close()
     raw = sqlite3.connect(tmp_path / "a.db")
-    raw.execute("ALTER TABLE calls DROP COLUMN line")
-    raw.execute("UPDATE schema_version SET version = 2")
+    _take_back(raw, 2)
     raw.commit()
     raw.close()
     store = Store(url)
@@ -148,6 +145,50 @@ def test_a_database_of_version_2_keeps_its_calls_and_learns_how_their_lines_were
     assert new
     assert new["line"] == [{"leg": "caller"}]
     store.close()
+
+
+def test_a_database_of_version_3_keeps_its_work_orders_and_learns_knowledge(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    first = Store(url)
+    fields = {"caller": "1", "category": "供水", "department": "水务局", "urgency": "normal", "title": "停水"}
+    number = first.file_ticket("k", call_id=None, text="停水", slots={"place": "人民路18号"}, **fields)
+    first.save_turn("c1", 0, who="agent", text="您好")
+    first.close()
+    raw = sqlite3.connect(tmp_path / "a.db")
+    _take_back(raw, 3)
+    raw.commit()
+    raw.close()
+    store = Store(url)
+    ticket, call = store.ticket(number), store.call("c1")
+    assert ticket
+    assert call
+    assert (ticket["secret"], ticket["joins"], call["satisfaction"]) == (False, "", None)
+    assert call["turns"][0]["decision"] == {}
+    same = store.open_ticket_like("供水", "人民路18号")
+    assert same
+    assert same["id"] == number
+    assert store.open_ticket_like("供水", "人民路20号") is None
+    assert store.open_ticket_like("供电", "人民路18号") is None
+    assert store.open_ticket_like("供水", "") is None
+    store.close()
+
+
+def _take_back(raw: sqlite3.Connection, version: int) -> None:
+    """Make the database what that version of the program left behind."""
+    for since, change in (
+        (2, "ALTER TABLE turns DROP COLUMN asr_raw"),
+        (3, "ALTER TABLE calls DROP COLUMN line"),
+        (4, "ALTER TABLE turns DROP COLUMN decision"),
+        (4, "ALTER TABLE calls DROP COLUMN satisfaction"),
+        (4, "ALTER TABLE tickets DROP COLUMN secret"),
+        (4, "ALTER TABLE tickets DROP COLUMN joins"),
+        (4, "DROP TABLE passages"),
+        (4, "DROP TABLE knowledge_revision"),
+        (4, "DROP TABLE outbox"),
+    ):
+        if version < since:
+            raw.execute(change)
+    raw.execute(f"UPDATE schema_version SET version = {version}")
 
 
 def test_another_programs_database_is_refused(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_a_call_comes_back_as_the_interface_says(store: Store) -> None:
     store.save_call("c1", node="n", caller="13800000000", callee="12345", started_at=NOON, recording="c1.wav")
     store.save_call("c1", answered_at=NOON + timedelta(seconds=1))
     store.save_turn("c1", 0, who="agent", text="您好", started_s=0.1, ended_s=2.0, sources=("kb:1",))
+    store.save_turn("c1", 0, decision={"kind": "greeting"})
     store.save_turn("c1", 1, who="caller", text="社保", started_s=2.5, asr_confidence=0.9)
     store.save_turn("c1", 1, ended_s=3.5, response_gap_ms=512.0, stages_ms={"asr": 20.0})
     store.add_event("c1", 3.0, "barge_in", {"text": "等一下"})
@@ -85,6 +86,7 @@ def test_a_call_comes_back_as_the_interface_says(store: Store) -> None:
     store.add_line("c1", {**LINE, "leg": "seat"})
     store.add_line("c1", LINE)
     store.save_call("c1", ended_at="2025-03-09T04:01:00Z", end_reason="transferred", outcome="transferred")
+    store.save_call("c1", satisfaction=3)
     assert store.call("c1") == {
         "id": "c1",
         "node": "n",
@@ -110,6 +112,7 @@ def test_a_call_comes_back_as_the_interface_says(store: Store) -> None:
                 "response_gap_ms": None,
                 "sources": ["kb:1"],
                 "stages_ms": {},
+                "decision": {"kind": "greeting"},
             },
             {
                 "index": 1,
@@ -125,6 +128,7 @@ def test_a_call_comes_back_as_the_interface_says(store: Store) -> None:
                 "response_gap_ms": 512.0,
                 "sources": [],
                 "stages_ms": {"asr": 20.0},
+                "decision": {},
             },
         ],
         "events": [
@@ -139,6 +143,7 @@ def test_a_call_comes_back_as_the_interface_says(store: Store) -> None:
         },
         "line": [{**LINE, "leg": "seat"}, LINE],
         "ticket_id": None,
+        "satisfaction": 3,
         "recording": "c1.wav",
     }
     assert store.call("c2") is None
