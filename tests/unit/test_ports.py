@@ -49,8 +49,3 @@ async def test_an_open_one_about_the_same_trouble_is_found(tickets: RecordTicket
     found = await tickets.open_like(LAMP)
     assert found is not None
     assert found.number == number
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
