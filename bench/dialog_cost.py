@@ -20,8 +20,9 @@ from typing import Any
 from bench.retrieval import ROOT, TODAY, NoTickets, Question, noisy, written
 from dialog import Basis, CallContext, Message
 from dialog.intake import Clerk
-from dialog.knowledge import Knowledge, load_passages
+from dialog.knowledge import Knowledge
 from dialog.manager import EmbeddedDialog
+from dialog.passages import load_passages
 from dialog.places import load_gazetteer, load_taxonomy
 
 CALL = CallContext("bench", "13800138000")

@@ -31,8 +31,9 @@ from rich.table import Table
 
 from dialog import Basis, CallContext, EndCall, Message, TicketState, Transfer
 from dialog.intake import Clerk
-from dialog.knowledge import Knowledge, Passage, load_passages
+from dialog.knowledge import Knowledge
 from dialog.manager import EmbeddedDialog
+from dialog.passages import Passage, load_passages
 from dialog.places import load_gazetteer, load_taxonomy
 from dialog.words import clean
 

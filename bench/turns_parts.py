@@ -13,7 +13,7 @@ from bench.speech import QUESTIONS, VOICES
 from bench.turns_rows import PAUSES_S, Row, echo_rows, human_rows, interruption_rows, requests_rows, stop_rows
 from bench.turns_run import Outcome, Run
 from bench.turns_script import Clip, Item, Script, clip_of
-from dialog.knowledge import load_passages
+from dialog.passages import load_passages
 from hotline.labelled_speech import load_clips
 from hotline.turn_clips import LabelledClip, load, with_pause
 from hotline.turn_sounds import Noise, backchannels, noise_clips, noise_files, synthetic_clips

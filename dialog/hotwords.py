@@ -8,7 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable
 
-from dialog.knowledge import Passage
+from dialog.passages import Passage
 from dialog.places import Gazetteer
 
 LIMIT = 500  # more blunt the recogniser for all other words

@@ -35,7 +35,8 @@ from dialog.intents import (
     is_thanks,
     polarity,
 )
-from dialog.knowledge import Hit, Knowledge, Passage
+from dialog.knowledge import Hit, Knowledge
+from dialog.passages import Passage
 from dialog.places import load_gazetteer, load_taxonomy
 from dialog.progress import progress
 from dialog.summary import build_summary, last_request

@@ -21,7 +21,7 @@ from hotline.console import out
 from hotline.errors import HotlineError, UsageError
 
 if TYPE_CHECKING:
-    from dialog.knowledge import Passage
+    from dialog.passages import Passage
     from records.store import Store
 
 Config = Annotated[
@@ -95,7 +95,7 @@ def kb_import(
     config: Config = None,
 ) -> None:
     """Check files and add them to the folder dialog.knowledge names; a file of the same name is replaced."""
-    from dialog.knowledge import KnowledgeError, load_passages
+    from dialog.passages import KnowledgeError, load_passages
     from hotline.settings import load_settings
 
     folder = Path(load_settings(config).dialog.knowledge)

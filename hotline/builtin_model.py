@@ -18,7 +18,7 @@ from asr.builtin.graph import Pronunciation, lexicon, write_graph
 from asr.builtin.language_model import Segmenter, estimate, general_words
 from asr.builtin.phones import word_phones
 from asr.vosk_model import BUILTIN, check_model
-from dialog.knowledge import Passage
+from dialog.passages import Passage
 from hotline.check import load_knowledge
 from hotline.errors import UsageError
 from hotline.speech import GAZETTEER

@@ -25,7 +25,7 @@ from hotline.sections import AsrEngine, AsrSettings
 from hotline.settings import Settings
 
 if TYPE_CHECKING:
-    from dialog.knowledge import Passage
+    from dialog.passages import Passage
 
 State = Literal["ok", "warn", "fail"]
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -78,7 +78,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
 
 def load_knowledge(where: str) -> list[Passage]:
     """The passages that dialog.knowledge names: the sample, a folder or a file. Raises UsageError."""
-    from dialog.knowledge import KnowledgeError, load_passages
+    from dialog.passages import KnowledgeError, load_passages
 
     try:
         return load_passages(SAMPLE_KNOWLEDGE if where == "sample" else Path(where).expanduser())

@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import date
 
 from dialog import Basis, CallContext, Message, TicketDraft, TicketState
-from dialog.knowledge import Knowledge, Passage
+from dialog.knowledge import Knowledge
 from dialog.llm import LlmDialog
 from dialog.llm_stream import LlmTimeouts
 from dialog.manager import EmbeddedDialog
+from dialog.passages import Passage
 from tests.peers.llm_server import LlmServer, Script, llm_server
 
 CALL = CallContext("call-1", "13800138000")

@@ -26,8 +26,9 @@ from dialog import (
     TicketState,
     phrases,
 )
-from dialog.knowledge import Knowledge, Passage
+from dialog.knowledge import Knowledge
 from dialog.manager import EmbeddedDialog
+from dialog.passages import Passage
 from tests.sim.fakes import MUSIC, KeptFile, KeptJournal, ScriptedRecognizer, ScriptedVoice
 from tests.sim.lines import ReferScript, Run, ScriptedBoard, ScriptedLeg, ScriptedPhone, SeatScript
 from tests.sim.virtual_time import run_virtual

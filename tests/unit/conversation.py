@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from dialog import Basis, CallContext, FileTicket, Message, TicketDraft, TicketState
-from dialog.knowledge import Knowledge, Passage
+from dialog.knowledge import Knowledge
 from dialog.manager import EmbeddedDialog
+from dialog.passages import Passage
 
 CARD = Passage("social-001", "社保卡丢了怎么补办？", "请带身份证到银行补办。", ("补办社保卡要带什么",))
 HEATING = Passage("heating-001", "暖气不热怎么办？", "请先放气，再拨打热线报修。", ("家里暖气片是凉的",))

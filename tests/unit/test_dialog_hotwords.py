@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dialog.hotwords import hotwords_of
-from dialog.knowledge import Passage
+from dialog.passages import Passage
 from dialog.places import Gazetteer
 
 pytestmark = [pytest.mark.unit]

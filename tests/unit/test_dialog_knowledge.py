@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dialog.knowledge import Knowledge, KnowledgeError, Passage, load_passages
+from dialog.knowledge import Knowledge
 from dialog.matching import Entry, Matcher
+from dialog.passages import KnowledgeError, Passage, load_passages
 
 pytestmark = [pytest.mark.unit]
 

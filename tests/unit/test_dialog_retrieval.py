@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dialog.knowledge import Knowledge, load_passages
+from dialog.knowledge import Knowledge
 from dialog.manager import ANSWER_FROM, TRANSFER_BELOW
+from dialog.passages import load_passages
 
 pytestmark = [pytest.mark.unit]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dialog import Expects
-from dialog.knowledge import load_passages
+from dialog.passages import load_passages
 from voice.completeness import CERTAIN, log_odds, model, normalised
 from voice.endpointing import Endpointer, EndpointSettings
 from voice.prosody import Prosody
