@@ -71,7 +71,9 @@ class Basis:
     what its last words ask for, `digits` how many digits where a number is asked for (0: not known): so much
     helps to tell when the caller has finished. Nothing said over what `must_be_heard` stops it. `decision`
     says for the record why this reply: "kind" (answer, confirm, choice, transfer, rephrase …), and the
-    figures it was decided on; never a caller's words.
+    figures it was decided on; never a caller's words. `satisfaction` is what the caller has just said of the
+    call, 1 (not satisfied) to 3 (satisfied). Silence after a reply that is `closing` is no reason to ask
+    again: the call ends with a goodbye.
     """
 
     confidence: float
@@ -82,6 +84,8 @@ class Basis:
     digits: int = 0
     must_be_heard: bool = False
     decision: Mapping[str, str | float] = field(default_factory=dict)
+    satisfaction: int | None = None
+    closing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +133,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class EndCall:
-    """Hang up, after what was said before it has been spoken.
-
-    `satisfaction`: 1 (not satisfied) to 3 (satisfied), as the caller said; None where they did not.
-    """
-
-    satisfaction: int | None = None
+    """Hang up, after what was said before it has been spoken."""
 
 
 @dataclass(frozen=True, slots=True)

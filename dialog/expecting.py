@@ -49,8 +49,10 @@ def expected(answer: Answer, caller: str) -> tuple[Expects, int]:
     match talk.awaiting:
         case "ticket_number":
             return "digits", TICKET_DIGITS
-        case "offer" | "confirm":
+        case "offer" | "confirm" | "satisfaction":
             return "yes_no", 0
+        case "ticket_name":
+            return "name", 0
         case _:
             return "anything", 0
 

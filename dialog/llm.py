@@ -98,9 +98,8 @@ class LlmDialog:
     ) -> AsyncGenerator[str | Basis | Action, None]:
         """Answer the last message of `history`; a failure of the service is bridged, not raised."""
         talk = turn_of(call, history).talk
-        begun = talk.intake or talk.awaiting in ("ticket_number", "offer", "choice", "confirm")
         told_result = bool(history) and history[-1].who == "result"
-        embedded = begun or told_result or self._fallback.is_order(history)
+        embedded = talk.begun or told_result or self._fallback.is_order(history)
         if embedded or not self._breaker.may_ask(anyio.current_time()):
             async with aclosing(self._fallback.reply(call, history)) as answer:
                 async for item in answer:

@@ -17,6 +17,7 @@ FILLER_AGAIN = "让您久等了，还需要一点时间。"
 STILL_HERE = "我在的，正在帮您查，请稍等。"  # to 喂？ while a reply is being prepared
 STILL_TALKING = "在的，我接着说。"  # to 喂？ in the middle of a reply, which then goes on
 ASR_BEHIND = "请您稍等一下。"  # while the caller's last words are still being recognised
+SILENT_GOODBYE = "那就不多打扰您了，感谢您的来电，再见。"  # to silence when there was nothing more to say
 PROBLEM = "对不起，我这边出了点问题，我帮您转接人工坐席，请稍候。"
 PROBLEM_RETRY = "对不起，刚才没有处理好，请您再说一遍。"
 START_OVER = "对不起，我重新说一下。"
@@ -47,6 +48,10 @@ REPHRASE = "对不起，我没有听清楚，您能换个说法再说一遍吗�
 NOT_UNDERSTOOD_TRANSFER = "对不起，我还是没有听明白。为了不耽误您，我帮您转接人工坐席，请稍候。"
 NO_ANSWER_TRANSFER = "这个问题我这边没有查到准确的规定，为了不耽误您，我帮您转接人工坐席，请稍候。"
 STATEMENT_TRANSFER = "您说的情况，我帮您转接人工坐席处理，请稍候。"
+ANOTHER_WAY = "很抱歉没有帮上您。我可以帮您登记一个工单，请部门跟进，也可以转接人工坐席，您看哪一种？"
+ASK_SATISFACTION = "请您给这次服务打个分，满意请说满意或者按一，一般请按二，不满意请按三。"
+RATED_GOODBYE = "谢谢您的评价，祝您生活愉快，再见。"
+NOT_SATISFIED = "很抱歉没能让您满意。我可以帮您登记一个工单，请部门跟进，也可以转接人工坐席，您看需要吗？"
 OFFER_TICKET = "需要我帮您登记一个工单，转给部门处理吗？"
 
 FIRE = "请您马上拨打火警电话幺幺九，说清楚地址，带上身边的人先离开现场，不要乘电梯。我这就帮您转接人工坐席。"
@@ -60,6 +65,8 @@ SUICIDE = (
 
 ASK_TICKET_NUMBER = "请您说一下工单编号，一位一位地说。"
 TICKET_NOT_FOUND = "对不起，没有查到这个编号的工单，请您核对一下，再说一遍编号。"
+ASK_TICKET_NAME = "为了保护您的隐私，请说一下登记工单时留的姓氏，或者工单编号。"
+NAME_NOT_RIGHT = "对不起，跟登记的信息对不上。请您说一下工单编号，一位一位地说。"
 NO_TICKETS_OF_CALLER = "您这个号码名下没有查到工单。如果您有工单编号，请一位一位地说给我听。"
 
 INTAKE_MATTER = "好的，我来帮您登记。请您说一下，具体是什么情况？"

@@ -37,7 +37,7 @@ class Scene:
 
 
 SCENES = (
-    Scene("a policy question, answered", ("请问社保卡丢了怎么补办", "没有了谢谢"), "answered"),
+    Scene("a policy question, answered", ("请问社保卡丢了怎么补办", "没有了谢谢", "满意"), "answered"),
     Scene(
         "a noise complaint, taken down as a work order",
         (
@@ -47,6 +47,7 @@ SCENES = (
             "就用这个号码",
             "对",
             "没有了谢谢",
+            "满意",
         ),
         "ticket",
     ),

@@ -21,6 +21,7 @@ from dialog.knowledge import Knowledge
 from dialog.llm import LlmDialog
 from dialog.manager import EmbeddedDialog
 from dialog.places import load_gazetteer, load_taxonomy
+from dialog.policy import Policy
 from hotline.check import load_knowledge
 from hotline.errors import UsageError
 from hotline.journal import RecordJournal
@@ -132,8 +133,9 @@ def _open_dialog(
         knowledge,
         tickets,
         city=settings.dialog.city,
-        transfer_below=settings.dialog.transfer_below,
+        policy=Policy(settings.dialog.transfer_below, settings.dialog.answer_from),
         clerk=Clerk(load_gazetteer(), load_taxonomy(), words.write if words else str),
+        ask_satisfaction=settings.dialog.ask_satisfaction,
     )
     if not settings.llm.base_url:
         return embedded

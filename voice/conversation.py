@@ -45,6 +45,7 @@ class Conversation:
     def __init__(self, leg: Leg, kit: Kit, call: CallContext, recorder: CallRecorder) -> None:
         self.end_reason = "caller_hangup"
         self.outcome = "abandoned"  # until the caller got something
+        self.satisfaction: int | None = None  # as in dialog.Basis
         self._leg = leg
         self._kit = kit
         self._call = call
@@ -250,7 +251,9 @@ class Conversation:
             return
         self._silences += 1
         self.happened("no_input", {"times": self._silences})
-        if self._silences == 1:
+        if self._history.closing:
+            self._say(phrases.SILENT_GOODBYE, EndCall())
+        elif self._silences == 1:
             self._say(phrases.NO_INPUT_FIRST)
         elif self._silences == 2:
             self._say(phrases.NO_INPUT_SECOND)
@@ -313,6 +316,8 @@ class Conversation:
             self._history.agent_said(heard_text, reply.basis)
             if self.outcome == "abandoned" and reply.answers:
                 self.outcome = "answered"
+        if reply.confirmed and reply.basis.satisfaction is not None:
+            self.satisfaction = reply.basis.satisfaction
         for heard in self._meanwhile:
             self._to_history(heard.transcript)
             self._answer_next = True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from dialog import Basis, Message
 
 
@@ -20,13 +18,19 @@ class History:
         return tuple(self._messages)
 
     @property
+    def closing(self) -> bool:
+        """Nothing more is expected of the caller: what was said last needs no answer."""
+        return self._basis.closing
+
+    @property
     def unanswered(self) -> bool:
         """The caller's words are the last; no reply to them was heard yet."""
         return bool(self._messages) and self._messages[-1].who == "caller"
 
     def basis(self) -> Basis:
         """What a reply rests on before its dialog says otherwise: all stays as it was."""
-        return replace(self._basis, confidence=1.0, sources=(), must_be_heard=False)
+        same = self._basis
+        return Basis(1.0, (), same.memory, same.rate, same.expects, same.digits)
 
     def with_caller(self, text: str, confidence: float = 1.0, heard: str = "") -> tuple[Message, ...]:
         """The messages as they would be with one more turn of the caller's.

@@ -56,7 +56,7 @@ async def run_call(leg: Leg, kit: Kit) -> None:
             del kit.recorders[call.call_id]
             file.close()
             talk.tell_line("caller", leg.line())
-            kit.journal.emit(CallEnded(call.call_id, _now(), end_reason, talk.outcome))
+            kit.journal.emit(CallEnded(call.call_id, _now(), end_reason, talk.outcome, talk.satisfaction))
             await kit.journal.durable()
 
 

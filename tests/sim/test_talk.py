@@ -23,7 +23,9 @@ TALK = [
             caller(QUESTION),
             agent(ANSWER, within_ms=800),
             caller("没有了谢谢"),
-            agent(phrases.GOODBYE, within_ms=800),
+            agent(phrases.ASK_SATISFACTION, within_ms=800),
+            caller("满意"),
+            agent(phrases.RATED_GOODBYE, within_ms=2000),
         ],
         end=("agent_hangup", "answered"),
         turns=f"""
@@ -31,8 +33,31 @@ TALK = [
             caller {QUESTION}
             agent  {ANSWER}
             caller 没有了谢谢
-            agent  {phrases.GOODBYE}
+            agent  {phrases.ASK_SATISFACTION}
+            caller 满意
+            agent  {phrases.RATED_GOODBYE}
         """,
+    ),
+    Scenario(
+        "who says nothing to the last question is not asked again",
+        [
+            agent(GREETING),
+            caller(QUESTION),
+            agent(ANSWER),
+            caller("没有了"),
+            agent(phrases.ASK_SATISFACTION),
+            agent(phrases.SILENT_GOODBYE, within_ms=7000),
+        ],
+        end=("agent_hangup", "answered"),
+        turns=f"""
+            agent  {GREETING}
+            caller {QUESTION}
+            agent  {ANSWER}
+            caller 没有了
+            agent  {phrases.ASK_SATISFACTION}
+            agent  {phrases.SILENT_GOODBYE}
+        """,
+        events="no_input",
     ),
     Scenario(
         "the caller hangs up during the greeting",
@@ -171,7 +196,7 @@ def test_call(scenario: Scenario) -> None:
 
 def test_gaps_and_confidences_are_in_the_record() -> None:
     call = hold(TALK[0])
-    _, asked, answered, _, _ = call.journal.turns
+    _, asked, answered, *_ = call.journal.turns
     assert asked.asr_confidence == 0.95
     assert answered.response_gap_ms == pytest.approx(500, abs=25)  # 300 silence, 100 final, 100 first audio
     assert answered.stages_ms == pytest.approx({"endpoint": 300, "asr": 100, "dialog": 0, "tts": 100}, abs=21)

@@ -42,7 +42,7 @@ TABLE: list[tuple[str, Talk, str, tuple[Expects, int]]] = [
 def test_what_is_asked_for_shows_in_what_is_remembered(
     talk: Talk, caller: str, asked: tuple[Expects, int]
 ) -> None:
-    assert expected(Answer("请问？", talk), caller) == asked
+    assert expected(Answer("courtesy", "请问？", talk), caller) == asked
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_what_is_asked_for_shows_in_what_is_remembered(
 )
 def test_nothing_is_asked_for_by_words_before_an_action(action: EndCall | Transfer | FileTicket) -> None:
     talk = Talk(intake=Intake(asking="contact"))
-    assert expected(Answer("好的。", talk, action=action), "") == ("anything", 0)
+    assert expected(Answer("courtesy", "好的。", talk, action=action), "") == ("anything", 0)
 
 
 def test_go_ahead_asks_for_anything_whatever_was_asked_before() -> None:
     talk = Talk(intake=Intake(asking="place"))
-    assert expected(Answer(phrases.GO_AHEAD, talk), CALLER) == ("anything", 0)
+    assert expected(Answer("courtesy", phrases.GO_AHEAD, talk), CALLER) == ("anything", 0)
 
 
 def test_the_length_of_a_work_orders_number_is_that_of_the_numbers_given_out(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_the_length_of_a_work_orders_number_is_that_of_the_numbers_given_out(tmp
     fields = {"caller": CALLER, "category": "", "department": "", "urgency": "normal", "title": "路灯不亮"}
     number = store.file_ticket("key", call_id=None, text="路灯不亮。", slots={}, **fields)
     store.close()
-    assert expected(Answer("", Talk(awaiting="ticket_number")), CALLER) == ("digits", len(number))
+    assert expected(Answer("progress", "", Talk(awaiting="ticket_number")), CALLER) == ("digits", len(number))
 
 
 @pytest.mark.anyio

@@ -22,7 +22,11 @@ async def test_demo_a_policy_question_is_answered_and_the_caller_says_goodbye() 
     assert call.basis.sources == ("kb:social-001",)
     assert call.basis.confidence >= 0.9
     assert call.action is None
-    assert await call.hears("没有了谢谢") == phrases.GOODBYE
+    assert await call.hears("没有了谢谢") == phrases.ASK_SATISFACTION
+    assert call.basis.closing
+    assert call.action is None
+    assert await call.hears("满意") == phrases.RATED_GOODBYE
+    assert call.basis.satisfaction == 3
     assert isinstance(call.action, EndCall)
 
 
@@ -44,7 +48,11 @@ async def test_demo_b_a_complaint_is_taken_down_read_back_and_filed() -> None:
     assert call.filed.draft.department == "市城市管理局"
     assert "二五幺幺，二幺零零，零零七" in told
     assert "市城市管理局" in told
-    assert await call.hears("没有了谢谢") == phrases.GOODBYE
+    assert await call.hears("没有了谢谢") == phrases.ASK_SATISFACTION
+    assert call.basis.closing
+    assert call.action is None
+    assert await call.hears("满意") == phrases.RATED_GOODBYE
+    assert call.basis.satisfaction == 3
     assert isinstance(call.action, EndCall)
 
 
@@ -53,7 +61,7 @@ async def test_demo_c_a_question_outside_the_knowledge_goes_to_a_person_at_once(
     assert await call.hears("我想问一下无人及飞行许可怎么申请", 0.81) == phrases.NO_ANSWER_TRANSFER
     assert isinstance(call.action, Transfer)
     assert call.action.reason == "low_confidence"
-    assert call.basis.confidence < DIALOG.transfer_below
+    assert call.basis.confidence < DIALOG.policy.transfer_below
     summary = call.action.summary
     assert summary.request == "无人及飞行许可怎么申请"
     assert summary.caller == "13800138000"
@@ -212,7 +220,9 @@ async def test_a_reply_thrown_away_unheard_has_changed_nothing() -> None:
 
 async def test_progress_by_caller_and_by_number() -> None:
     call = Call()
-    told = await call.hears("我的工单处理得怎么样了")
+    assert await call.hears("我的工单处理得怎么样了") == phrases.ASK_TICKET_NAME
+    assert call.basis.expects == "name"
+    told = await call.hears("我姓王")
     assert "十一月二十日反映的路灯不亮" in told
     assert "处理中" in told
     stranger = Call(caller="13100000000")
@@ -258,10 +268,13 @@ async def test_first_words_that_say_nothing_yet(said: list[str], replies: list[s
     [
         (["喂"], [phrases.GO_AHEAD]),
         (["嗯", "还有一个问题"], [phrases.ACKNOWLEDGED, phrases.GO_AHEAD]),
-        (["好的", "好的"], [phrases.ACKNOWLEDGED, phrases.GOODBYE]),
-        (["知道了", "没有了"], [phrases.ACKNOWLEDGED, phrases.GOODBYE]),
+        (["好的", "好的"], [phrases.ACKNOWLEDGED, phrases.ASK_SATISFACTION]),
+        (["知道了", "没有了"], [phrases.ACKNOWLEDGED, phrases.ASK_SATISFACTION]),
+        (["没有了", "再见"], [phrases.ASK_SATISFACTION, phrases.GOODBYE]),
+        (["没有了", "嗯"], [phrases.ASK_SATISFACTION, phrases.GOODBYE]),
+        (["再见"], [phrases.GOODBYE]),
         (["谢谢", "有"], [phrases.WELCOME, phrases.GO_AHEAD]),
-        (["好的谢谢", "谢谢"], [phrases.WELCOME, phrases.GOODBYE]),
+        (["好的谢谢", "谢谢"], [phrases.WELCOME, phrases.ASK_SATISFACTION]),
         (["有"], [phrases.GO_AHEAD]),
     ],
 )
@@ -272,6 +285,82 @@ async def test_small_words_after_an_answer(said: list[str], replies: list[str]) 
     assert isinstance(call.action, EndCall) == (replies[-1] == phrases.GOODBYE)
 
 
+@pytest.mark.parametrize(
+    ("said", "rating", "goes_on"),
+    [
+        ("满意", 3, False),
+        ("挺好的谢谢", 3, False),
+        ("1", 3, False),
+        ("一般吧", 2, False),
+        ("2", 2, False),
+        ("不满意", 1, True),
+        ("3", 1, True),
+    ],
+)
+async def test_what_the_caller_thought_of_the_call(said: str, rating: int, goes_on: bool) -> None:
+    call = Call()
+    await call.hears("社保卡丢了怎么补办")
+    await call.hears("没有了")
+    assert await call.hears(said) == (phrases.NOT_SATISFIED if goes_on else phrases.RATED_GOODBYE)
+    assert call.basis.satisfaction == rating
+    assert isinstance(call.action, EndCall) != goes_on
+
+
+async def test_who_is_not_satisfied_gets_a_person_or_a_work_order_or_is_let_go() -> None:
+    calls = [Call(), Call(), Call()]
+    for call in calls:
+        for said in ("社保卡丢了怎么补办", "没有了", "不满意"):
+            await call.hears(said)
+    person, order, neither = calls
+    assert await person.hears("转接坐席吧") == phrases.TO_HUMAN
+    assert isinstance(person.action, Transfer)
+    assert phrases.INTAKE_PLACE in await order.hears("登记一个工单")
+    assert await neither.hears("不用了") == phrases.GOODBYE
+    assert isinstance(neither.action, EndCall)
+
+
+async def test_a_new_question_instead_of_an_opinion_is_answered() -> None:
+    call = Call()
+    await call.hears("社保卡丢了怎么补办")
+    await call.hears("没有了")
+    assert HEATING.answer in await call.hears("对了暖气不热怎么办")
+    assert await call.hears("不用了") == phrases.ANYTHING_ELSE
+    assert await call.hears("没有了") == phrases.GOODBYE  # asked once is enough
+
+
+async def test_nobody_is_asked_where_it_is_not_wanted_or_where_there_was_nothing() -> None:
+    call = Call()
+    assert await call.hears("没有了谢谢") == phrases.ANYTHING_ELSE
+    assert await call.hears("没有了") == phrases.GOODBYE
+
+
+@pytest.mark.parametrize("said", ["还是没解决", "那个电话打不通", "没用", "我打了没人接"])
+async def test_another_way_is_offered_where_the_answer_did_not_help(said: str) -> None:
+    call = Call()
+    await call.hears("社保卡丢了怎么补办")
+    assert await call.hears(said) == phrases.ANOTHER_WAY
+    assert await call.hears("帮我转人工") == phrases.TO_HUMAN
+    assert isinstance(call.action, Transfer)
+
+
+async def test_a_work_order_is_told_only_to_who_knows_its_name_or_number() -> None:
+    call = Call()
+    assert await call.hears("我的工单处理得怎么样了") == phrases.ASK_TICKET_NAME
+    assert await call.hears("我姓李") == phrases.NAME_NOT_RIGHT
+    assert "处理中" in await call.hears("二五一一二零零零零零一")
+
+
+async def test_why_is_in_the_record_with_its_figures_and_without_a_word_of_the_caller() -> None:
+    call = Call()
+    await call.hears("社保卡丢了怎么补办", 0.9)
+    assert call.basis.decision["kind"] == "answer"
+    assert call.basis.decision["why"] == "sure"
+    assert call.basis.decision["asr"] == 0.9
+    await call.hears("我想问一下无人及飞行许可怎么申请", 0.81)
+    assert (call.basis.decision["kind"], call.basis.decision["why"]) == ("transfer", "no_answer")
+    assert "无人" not in str(call.basis.decision)
+
+
 NEARLY = "我租房子想用公积金"
 ASKED = "请问您是想问，租房怎么提取公积金，对吗？"
 
@@ -279,7 +368,7 @@ ASKED = "请问您是想问，租房怎么提取公积金，对吗？"
 async def test_a_nearly_sure_match_is_asked_about_and_answered_on_yes() -> None:
     call = Call()
     assert await call.hears(NEARLY) == ASKED
-    assert DIALOG.transfer_below <= call.basis.confidence < DIALOG.answer_from
+    assert DIALOG.policy.transfer_below <= call.basis.confidence < DIALOG.policy.answer_from
     assert RENT.answer in await call.hears("对的")
     repeated = Call()
     await repeated.hears(NEARLY)

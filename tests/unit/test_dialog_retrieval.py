@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dialog.knowledge import Knowledge
-from dialog.manager import ANSWER_FROM, TRANSFER_BELOW
 from dialog.passages import load_passages
+from dialog.policy import ANSWER_FROM, TRANSFER_BELOW
 
 pytestmark = [pytest.mark.unit]
 
