@@ -6,12 +6,12 @@ A write is committed, and on SQLite fsynced, when its method returns; within `ba
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from records import CHINA, calls, seats, tickets, users
+from records import CHINA, calls, knowledge, seats, tickets, users
 from records.calls import ClosedCall
 from records.engine import Database
 from records.users import User
@@ -171,6 +171,76 @@ class Store:
         """
         with self._db.write() as connection:
             return tickets.update_ticket(connection, number, self._now(), fields)
+
+    # Knowledge
+
+    def put_passages(self, passages: Iterable[Mapping[str, Any]]) -> int:
+        """Add passages, or replace those of the same id, all or none; the knowledge base's new revision.
+
+        The fields are those of a passage in docs/interface.md, days as dates or ISO 8601. Raises ValueError.
+        """
+        return self.change_passages(passages)
+
+    def remove_passages(self, ids: Collection[str]) -> int:
+        """Take passages out, all or none; the new revision. Raises NotFound."""
+        return self.change_passages((), ids)
+
+    def change_passages(
+        self,
+        changed: Iterable[Mapping[str, Any]],
+        removed: Collection[str] = (),
+        *,
+        since: int | None = None,
+    ) -> int:
+        """`put_passages` and `remove_passages` at once, as one revision.
+
+        Raises Conflict when the knowledge base has another revision than `since`, NotFound, ValueError.
+        """
+        with self._db.write() as connection:
+            return knowledge.change(connection, self._now(), changed, removed, since=since)
+
+    def add_passage(self, passage: Mapping[str, Any]) -> int:
+        """Add a passage whose id is not taken; the new revision. Raises Conflict, ValueError."""
+        with self._db.write() as connection:
+            return knowledge.add(connection, self._now(), passage)
+
+    def replace_passage(self, passage: Mapping[str, Any]) -> int:
+        """Replace a passage that is there; the new revision. Raises NotFound, ValueError."""
+        with self._db.write() as connection:
+            return knowledge.replace(connection, self._now(), passage)
+
+    def knowledge_revision(self) -> int:
+        """The revision of the knowledge base: how often it was changed, 0 for never."""
+        with self._db.read() as connection:
+            return knowledge.revision(connection)
+
+    def passages_since(self, revision: int) -> tuple[list[dict[str, Any]], list[str], int]:
+        """What changed after `revision`: passages, ids of removed ones, the newest revision; 0: all."""
+        with self._db.read() as connection:
+            return knowledge.since(connection, revision)
+
+    def passages(self, q: str = "", page: int = 1) -> dict[str, Any]:
+        """A page of passages, newest change first; `q` is part of question, answer or source, or an id."""
+        with self._db.read() as connection:
+            return knowledge.find(connection, q, page)
+
+    def passage(self, passage_id: str) -> dict[str, Any] | None:
+        """A passage, None if there is none."""
+        with self._db.read() as connection:
+            return knowledge.get(connection, passage_id)
+
+    def count_passages(self) -> int:
+        """How many passages there are."""
+        with self._db.read() as connection:
+            return knowledge.count(connection)
+
+    def turns_of_calls_with(self, kinds: Collection[str], from_: datetime) -> Sequence[Mapping[str, Any]]:
+        """All turns, call by call, of calls since `from_` where an agent's `decision` is of one of `kinds`.
+
+        Each is {"call_id", "index", "who", "text", "decision", "started_at" (of the call)}.
+        """
+        with self._db.read() as connection:
+            return knowledge.turns_of_calls_with(connection, sorted(kinds), from_)
 
     # Seats
 
