@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from dialog import CallContext, Message, Summary
 from dialog.intake import SLOTS, Intake
 from dialog.intents import control_intent
 from dialog.places import Taxonomy
-from dialog.words import strip_fillers
+from dialog.words import clean, find_sounds, in_words, sounds, strip_fillers
 
-SPOKEN_CHARS = 52  # about 12 s of speech at the pace of a seat's whisper
+SPOKEN_CHARS = 60  # about 12 s of speech at the pace of a seat's whisper
+SAID_PAIRS = 0.9  # of a fact's pairs of syllables that must have been said
 _ANGRY = re.compile(
     "气死|太差|什么态度|没人管|推来推去|踢皮球|骗|垃圾服务|曝光|忍无可忍|受不了|打了.{1,3}次|到现在都?没"
 )
 _WORRIED = re.compile("着急|急死|赶紧|马上|尽快|害怕|担心|危险|求求|怎么办啊|救")
+_NUMBERS = re.compile("[零〇一二三四五六七八九十百千万亿幺两点]+")
 _NAMES = {"matter": "具体情况", "place": "地点", "time": "时间", "name": "称呼", "contact": "联系方式"}
 
 
@@ -74,24 +77,41 @@ def mood(history: Sequence[Message]) -> str:
 
 
 def spoken_summary(summary: Summary) -> str:
-    """What is whispered to a seat before it takes the call: at most 12 s of speech."""
+    """What is whispered to a seat before it takes the call: who wants what where, and how it stands.
+
+    Two sentences, together at most 12 s of speech.
+    """
     name = summary.caller.split("（")[0]
     is_name = bool(re.fullmatch("[一-鿿]{1,4}", name))
     who = (f"来电人姓{name}" if len(name) == 1 else f"来电人{name}") if is_name else "来电人"
-    parts = [f"{who}，诉求是{_short(summary.request, 24)}" if summary.request else f"{who}需要人工服务"]
-    if summary.place:
-        parts.append(f"地点{_short(summary.place, 12)}")
+    wants = f"{who}，诉求是{_short(summary.request, 22)}" if summary.request else f"{who}需要人工服务"
+    if summary.place and summary.place not in wants:
+        wants += f"，地点{_short(summary.place, 12)}"
+    stands = []
     if summary.open_points and summary.open_points[0].startswith("未答复"):
-        parts.append("知识库没有答案")
+        stands.append("知识库没有答案")
+    elif summary.open_points:
+        stands.append("工单还没有提交")
     elif summary.answered:
-        parts.append("前面的问题已答复")
+        stands.append("前面的问题已答复")
     if summary.mood in ("不满", "着急"):
-        parts.append(f"情绪{summary.mood}")
-    text = ""
-    for part in parts:
-        if len(text) + len(part) + 1 <= SPOKEN_CHARS:
-            text += ("，" if text else "") + part
-    return text + "。"
+        stands.append(f"情绪{summary.mood}")
+    return f"{wants}。" + (f"{'，'.join(stands)}。" if stands else "")
+
+
+def unsaid(fact: str, said: Sequence[str]) -> bool:
+    """Whether `fact` tells something that was not `said` in the call, by its sound.
+
+    Every number in it must have been said, as digits or in words, and nine in ten of its pairs of syllables.
+    """
+    heard = [sounds(in_words(clean(text))) for text in said]
+    told = in_words(clean(fact))
+    for number in _NUMBERS.findall(told):
+        if len(number) > 1 and not any(find_sounds(sounds(number), one) >= 0 for one in heard):
+            return True
+    known = {pair for one in heard for pair in pairwise(one)}
+    pairs = list(pairwise(sounds(told)))
+    return sum(pair in known for pair in pairs) < SAID_PAIRS * len(pairs)
 
 
 def _short(text: str, chars: int) -> str:

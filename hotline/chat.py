@@ -28,6 +28,7 @@ class _Conversation:
     history: list[Message] = field(default_factory=list)
     turn_count: int = 0
     outcome: str = "abandoned"
+    satisfaction: int | None = None  # as in dialog.Basis
     one_by_one: anyio.Lock = field(default_factory=anyio.Lock)
 
 
@@ -86,7 +87,7 @@ class TextChat:
     def _end(self, session: str, reason: str) -> None:
         ended = self._sessions.pop(session)
         at = datetime.now(timezone.utc)
-        self._journal.emit(CallEnded(ended.call.call_id, at, reason, ended.outcome))
+        self._journal.emit(CallEnded(ended.call.call_id, at, reason, ended.outcome, ended.satisfaction))
 
     async def _answer(self, conversation: _Conversation, text: str) -> tuple[dict[str, Any], bool]:
         """The reply to one message, and whether the dialog is over with it."""
@@ -103,6 +104,7 @@ class TextChat:
                     reply += item
                 elif isinstance(item, Basis):
                     basis, memory = item, item.memory
+                    conversation.satisfaction = item.satisfaction or conversation.satisfaction
                 elif isinstance(item, FileTicket):
                     number = await self._file_ticket(call, f"{call.call_id}:{len(history)}", item.draft)
                     self._journal.emit(TicketFiled(call.call_id, number))
@@ -150,6 +152,7 @@ class TextChat:
             heard_text=text if basis else None,
             response_gap_ms=round((now - asked_at) * 1000, 1) if basis else None,
             sources=basis.sources if basis else (),
+            decision=basis.decision if basis else {},
         )
         conversation.turn_count += 1
         self._journal.emit(turn)

@@ -333,7 +333,7 @@ def test_call(scenario: Scenario) -> None:
 def test_a_seat_hears_who_calls_and_why_and_the_caller_does_not() -> None:
     call = hold(CONNECTED[5])
     heard = "".join(run.text for run in call.phone.legs["seat-1"].heard)
-    assert heard == f"{phrases.SEAT_INTRO}来电人，诉求是{UNKNOWN}，知识库没有答案。{phrases.SEAT_CONNECTING}"
+    assert heard == f"{phrases.SEAT_INTRO}来电人，诉求是{UNKNOWN}。知识库没有答案。{phrases.SEAT_CONNECTING}"
     assert not any("诉求" in run.text for run in call.leg.heard)
 
 

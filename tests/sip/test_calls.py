@@ -171,9 +171,10 @@ def test_a_caller_who_hangs_up_while_it_is_being_answered_leaves_a_record(agent:
 def test_text_chat_is_the_same_dialog_on_the_same_record(agent: Agent, answered: Answered) -> None:
     _, call = answered
     turn = call["turns"][2]
-    reply, goodbye = (
+    said = [QUESTION, "没有了谢谢", "满意"]
+    reply, asked, goodbye = (
         agent.api.post("/api/v1/chat", json={"session": "a-text-session", "text": text}).json()
-        for text in (QUESTION, "没有了谢谢")
+        for text in said
     )
     assert (reply["reply"], reply["sources"]) == (turn["text"], turn["sources"])
     assert reply["confidence"] == pytest.approx(turn["dialog_confidence"], abs=0.1)
@@ -182,9 +183,11 @@ def test_text_chat_is_the_same_dialog_on_the_same_record(agent: Agent, answered:
     newest = agent.api.get("/api/v1/calls").json()["items"][0]
     chat = agent.api.get(f"/api/v1/calls/{newest['id']}").json()
     assert (chat["callee"], chat["end_reason"], chat["outcome"]) == ("text", "agent_hangup", "answered")
-    assert words(chat, "caller") == [QUESTION, "没有了谢谢"]
-    assert words(chat, "agent") == [reply["reply"], goodbye["reply"]]
+    assert words(chat, "caller") == said
+    assert words(chat, "agent") == [reply["reply"], asked["reply"], goodbye["reply"]]
+    assert chat["satisfaction"] == 3
+    assert chat["turns"][1]["decision"]["kind"] == "answer"
     assert chat["turns"][1]["sources"] == turn["sources"]
     assert not chat["recording"]
     assert set(chat) == set(call)
-    assert [set(item) for item in chat["turns"]] == [set(turn)] * 4
+    assert [set(item) for item in chat["turns"]] == [set(turn)] * 6
