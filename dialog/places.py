@@ -1,16 +1,18 @@
-"""Places and matters of the city: the gazetteer and the taxonomy, both plain YAML beside this file."""
+"""Places of the city: the gazetteer, a plain YAML file beside this one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
-from dialog.words import clean, find_sounds, says, sounds, spelled
+from dialog.taxonomy import Taxonomy, load_taxonomy
+from dialog.words import clean, find_sounds, sounds, spelled
+
+__all__ = ["Gazetteer", "Taxonomy", "load_gazetteer", "load_taxonomy"]
 
 _HERE = Path(__file__).parent
 # What may follow a street or community in an address: numbers, buildings, floors, rooms, and where exactly.
@@ -19,11 +21,6 @@ _TAIL = re.compile(
     r"号|院|楼下|楼|单元|室|[东西南北]门口?|门口|门前|大门|路口|交叉口|附近|旁边|对面|楼下|后面|前面|里面|这边|边上|"
     r"东侧|西侧|南侧|北侧|的)+"
 )
-# That something is broken, missing or unbearable, whatever it is.
-_TROUBLE = re.compile(
-    "坏了|不亮|没人管|管不管|漏水|堵了|停了|断了|没有水|没水|没电|受不了|太吵|好吵|很臭|太脏|倒了|失灵"
-)
-_WISH = re.compile("能不能|可不可以|能否|可以")  # 能不能把暖气停了 asks for what would otherwise be trouble
 _TAIL_END = re.compile(r"(?:的|这边)+$")
 _LEAD = re.compile("^(?:地址|地点|位置|地方|家里|我家|我们家)?(?:就)?(?:是|在|叫|住在|位于)+")
 
@@ -86,59 +83,6 @@ class Gazetteer:
         return text, sorted(spans)
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
-    """What a complaint is about and who answers for it."""
-
-    category: str
-    department: str
-    keywords: tuple[str, ...] = ()
-    problem: tuple[str, ...] = ()
-
-
-class Taxonomy:
-    """Sorts a complaint by its words into category, department and urgency."""
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self._categories = [
-            Category(c["category"], c["department"], tuple(c["keywords"]), tuple(c.get("problem") or ()))
-            for c in data["categories"]
-        ]
-        self._default = Category(**data["default"])
-        self._urgent = tuple(data["urgent"])
-
-    def classify(self, text: str) -> Category:
-        """The category whose keywords say most in `text`; the default where none does."""
-        return self.find(text) or self._default
-
-    def find(self, text: str) -> Category | None:
-        """The category whose keywords say most in `text`, or None where none does."""
-        text = clean(text)
-
-        def weight(category: Category) -> int:
-            return sum(len(word) for word in category.keywords if says(text, word))
-
-        best = max(self._categories, key=weight)
-        return best if weight(best) else None
-
-    def is_problem(self, text: str) -> bool:
-        """Whether `text` reports that something is wrong, though nobody said 投诉."""
-        text = clean(text)
-        named = any(says(text, word) for category in self._categories for word in category.problem)
-        trouble = bool(_TROUBLE.search(text)) and not _WISH.search(text)
-        return named or (trouble and self.find(text) is not None)
-
-    def urgency(self, text: str) -> Literal["normal", "urgent"]:
-        """Whether a work order about `text` can wait; real emergencies never become one."""
-        text = clean(text)
-        return "urgent" if any(says(text, word) for word in self._urgent) else "normal"
-
-
 def load_gazetteer(path: Path = _HERE / "gazetteer.yaml") -> Gazetteer:
     """The city's places from `path`; raises OSError or yaml.YAMLError where it cannot be read."""
     return Gazetteer(yaml.safe_load(path.read_text(encoding="utf-8")))
-
-
-def load_taxonomy(path: Path = _HERE / "taxonomy.yaml") -> Taxonomy:
-    """The city's categories from `path`; raises OSError or yaml.YAMLError where it cannot be read."""
-    return Taxonomy(yaml.safe_load(path.read_text(encoding="utf-8")))
