@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import islice
 from pathlib import Path
 
-from dialog.matching import Entry, Matcher
+from dialog.knowledge_index import PassageIndex
 from dialog.passages import Passage
+from dialog.wording import canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,8 @@ class Hit:
 class Knowledge:
     """Finds passages by what a caller says; shared between calls, updated while they go on.
 
-    Of `passages` (the first revision) and all updates one index is kept. `today` decides what is valid.
+    Its index is kept in `folder`, where a restart finds it again (`revision` tells what it holds, 0 nothing),
+    or in memory. `passages` are put in where it holds nothing yet. `today` decides which are valid.
     """
 
     def __init__(
@@ -37,28 +39,33 @@ class Knowledge:
         *,
         folder: Path | None = None,
     ) -> None:
-        self.folder = folder
-        self.revision = 0
         self._today = today
-        self._passages: tuple[Passage, ...] = ()
-        self._matcher = Matcher([])
-        self.update(tuple(passages), revision=0)
+        self._index = PassageIndex(folder)
+        self._writing = threading.Lock()
+        given = () if self.revision else tuple(passages)
+        if given:
+            self.update(given, revision=1)
 
     def __len__(self) -> int:
-        return len(self._passages)
+        return len(self._index.view)
+
+    @property
+    def revision(self) -> int:
+        """Of the knowledge that the index holds; 0 while it holds nothing."""
+        return self._index.revision
 
     @property
     def passages(self) -> tuple[Passage, ...]:
-        """All passages, valid today or not."""
-        return self._passages
+        """All passages, valid today or not; for small knowledge bases: use `get` and `all`."""
+        return tuple(self.all())
 
     def all(self) -> Iterator[Passage]:
         """All passages, valid today or not."""
-        return iter(self._passages)
+        return self._index.view.all()
 
     def get(self, passage_id: str) -> Passage | None:
         """The passage of that id, valid today or not."""
-        return next((p for p in self._passages if p.id == passage_id), None)
+        return self._index.view.get(passage_id)
 
     def update(
         self,
@@ -70,27 +77,17 @@ class Knowledge:
     ) -> None:
         """Put in what is new or `changed`, take out the ids `removed`; searches see all of it or nothing.
 
-        `revision` is that of the knowledge after it; `progress` is told how many of how many are done.
+        `revision` is that of the knowledge after it; `progress` is told how many of how many are done. Takes
+        a minute for 100,000 passages, so off the event loop; searches go on meanwhile.
         """
-        gone = set(removed) | {p.id for p in changed}
-        passages = (*(p for p in self._passages if p.id not in gone), *changed)
-        self._matcher = Matcher(
-            [
-                Entry((p.question, *p.phrasings), f"{p.answer}，{p.topic}，{p.department}", p.district)
-                for p in passages
-            ]
-        )
-        self._passages = passages
-        self.revision = revision
-        if progress:
-            progress(len(changed), len(changed))
+        with self._writing:
+            self._index.write(changed, removed, revision, progress)
 
     def search(self, text: str, limit: int = 5) -> list[Hit]:
         """The passages that fit `text` best, best first; never one that is not valid today."""
-        today = self._today()
-        found = ((self._passages[one.entry], one) for one in self._matcher.search(text))
-        hits = (Hit(passage, one.score, one.either) for passage, one in found if passage.valid_on(today))
-        return list(islice(hits, limit))
+        view = self._index.view
+        found = view.search(canonical(text), self._today())[:limit]
+        return [Hit(view.passage(one.at), one.score, one.either) for one in found]
 
     async def find(self, text: str, limit: int = 5) -> list[Hit]:
         """As search."""

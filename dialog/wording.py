@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dialog.words import clean, in_words, spelled, strip_fillers
+from dialog.coverage import heard
+from dialog.words import clean, in_words, strip_fillers
 
 # All are rewritten to the first of their group.
 _SYNONYMS = (
@@ -123,24 +124,22 @@ class Matter:
         return not asked.cases <= self.cases
 
 
-def matter(text: str) -> Matter:
-    """The rivals and cases that canonical `text` names; words of two and more syllables also by sound."""
-    heard = spelled(text)
-    named = [(row, word) for row, word, sound in _RIVAL_SOUNDS if word in text or sound in heard]
+def matter(text: str, sound: str) -> Matter:
+    """The rivals and cases that canonical `text` names; words of two and more syllables also by `sound`."""
+    named = [(row, word) for row, word, heard_as in _RIVAL_SOUNDS if word in text or heard_as in sound]
     rivals = {row: frozenset(word for other, word in named if other == row) for row, _ in named}
-    return Matter(rivals, cases(text))
+    return Matter(rivals, cases(text, sound))
 
 
-def cases(text: str) -> frozenset[int]:
-    """The cases that canonical `text` names."""
-    heard = spelled(text)
-    return frozenset(row for row, word, sound in _CASE_SOUNDS if word in text or sound in heard)
+def cases(text: str, sound: str) -> frozenset[int]:
+    """The cases that canonical `text` names, which sounds like `sound` (dialog/coverage.py)."""
+    return frozenset(row for row, word, heard_as in _CASE_SOUNDS if word in text or heard_as in sound)
 
 
 def _with_sounds(rows: Sequence[Sequence[str]]) -> list[tuple[int, str, str]]:
     """The words with their row and sound; single syllables sound like too many, so theirs match nothing."""
     return [
-        (number, word, spelled(word) if len(word) > 1 else "|")
+        (number, word, heard(word) if len(word) > 1 else "|")
         for number, row in enumerate(rows)
         for word in row
     ]

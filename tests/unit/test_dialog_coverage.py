@@ -4,57 +4,81 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from dialog.coverage import ORDERED, SAME_SOUND, Lexicon, Phrase, Query
+from dialog.coverage import NEXT, ORDERED, SAME_SOUND, Query, Shares, Text, heard, laid, together
+from dialog.passages import load_passages
+from dialog.wording import canonical
 from dialog.words import sounds
 
 pytestmark = [pytest.mark.unit]
 
+FOLDER = Path(__file__).parents[2] / "dialog" / "knowledge"
 ENTRIES = [
     ["社保卡丢了怎么补办", "社保卡补办"],
-    [],  # an entry of which nothing is left
     ["医保怎么报销", "报销", "一宝宝小怎么办", "卡"],
     ["停水了打什么电话"],
 ]
 QUERIES = ["社保卡怎么补办", "医保报销", "一宝报销", "卡", "护照护照", "卡卡卡", "停水停水停水了"]
 
 
-def phrase(text: str) -> Phrase:
-    return Phrase(text, tuple(pairwise(sounds(text))), [1.0 + ord(char) % 7 for char in text])
+def text(*texts: str) -> Text:
+    return laid(NEXT.join(texts), NEXT.join(map(heard, texts)))
 
 
-def share(part: Phrase, wholes: Iterable[str]) -> float:
+def weigh(some: Text) -> Shares:
+    return 1.0 + some.chars % 7
+
+
+def share(part: str, wholes: Iterable[str]) -> float:
     """The share of `part` that occurs in `wholes`."""
-    chars = {char for text in wholes for char in text}
-    pairs = {pair for text in wholes for pair in pairwise(sounds(text))}
+    chars = {char for whole in wholes for char in whole}
+    pairs = {pair for whole in wholes for pair in pairwise(heard(whole))}
+    own = list(pairwise(heard(part)))
     got = 0.0
-    beside = zip(part.text, (None, *part.pairs), (*part.pairs, None), part.weights, strict=True)
-    for char, ends, begins, weight in beside:
+    for char, ends, begins in zip(part, (None, *own), (*own, None), strict=True):
+        weight = 1.0 + ord(char) % 7
         if ends in pairs or begins in pairs:
             got += weight * (ORDERED + (1 - ORDERED) * (1.0 if char in chars else SAME_SOUND))
         elif char in chars:
             got += weight * (1 - ORDERED)
-    return got / sum(part.weights)
+    return got / sum(1.0 + ord(char) % 7 for char in part)
 
 
-@pytest.mark.parametrize("text", QUERIES)
-def test_many_texts_at_once_give_what_each_gives_alone(text: str) -> None:
-    lexicon = Lexicon()
-    laid = [lexicon.lay([phrase(one) for one in texts]) for texts in ENTRIES]
-    held = [lexicon.hold(texts) for texts in ENTRIES]
-    query = Query(phrase(text), lexicon)
-    texts = [one for entry in ENTRIES for one in entry]
-    in_phrases, of_phrases = query.shares(laid)
-    assert in_phrases.tolist() == pytest.approx([share(phrase(text), [one]) for one in texts])
-    assert of_phrases.tolist() == pytest.approx([share(phrase(one), [text]) for one in texts])
-    assert query.share_in(held).tolist() == pytest.approx([share(phrase(text), entry) for entry in ENTRIES])
+@pytest.mark.parametrize("said", QUERIES)
+def test_many_texts_at_once_give_what_each_gives_alone(said: str) -> None:
+    entries = [text(*texts) for texts in ENTRIES]
+    query = Query(text(said), weigh)
+    in_rows, of_rows = query.shares(together(entries)[0])
+    rows = [one for entry in ENTRIES for one in entry]
+    assert in_rows.tolist() == pytest.approx([share(said, [one]) for one in rows])
+    assert of_rows.tolist() == pytest.approx([share(one, [said]) for one in rows])
+    held = query.share(query.credits(entries)).tolist()
+    assert held == pytest.approx([share(said, entry) for entry in ENTRIES])
 
 
-def test_a_query_teaches_the_lexicon_nothing() -> None:
-    lexicon = Lexicon()
-    lexicon.lay([phrase("社保卡")])
-    known = len(lexicon.chars), len(lexicon.pairs)
-    Query(phrase("护照丢了"), lexicon)
-    assert (len(lexicon.chars), len(lexicon.pairs)) == known
+def test_texts_laid_together_keep_apart() -> None:
+    whole, first = together([text("社保卡", "医保"), text("卡")])
+    assert first.tolist() == [0, 2]
+    assert whole.rows.tolist() == [0, 0, 0, -1, 1, 1, 2]
+    assert np.flatnonzero(whole.ends == 0).tolist() == [0, 3, 4, 6]
+    assert np.flatnonzero(whole.begins == 0).tolist() == [2, 3, 5, 6]
+
+
+def test_one_character_stands_for_each_syllable_and_the_same_for_what_sounds_alike() -> None:
+    assert heard("一宝卡") == heard("医保卡")
+    assert heard("银行") == heard("银航") != heard("银型")
+    assert len(heard("a1医〇")) == 4
+    assert len(set(heard("abcmn019"))) == 8
+
+
+def test_the_sample_knowledge_is_read_as_the_recogniser_reads_it() -> None:
+    texts = [canonical(wording) for p in load_passages(FOLDER) for wording in (p.question, p.answer)]
+    letters: dict[str, str] = {}
+    for one in texts:
+        for sound, char in zip(sounds(one), heard(one), strict=True):
+            assert letters.setdefault(sound, char) == char, (one, sound)
+    assert len(set(letters.values())) == len(letters)

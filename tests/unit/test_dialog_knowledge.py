@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from dialog.knowledge import Knowledge
-from dialog.matching import Entry, Matcher
 from dialog.passages import KnowledgeError, Passage, load_passages
 
 pytestmark = [pytest.mark.unit]
@@ -177,9 +176,3 @@ def test_passages_are_told_only_while_they_are_valid() -> None:
     assert [hit.passage.id for hit in knowledge.search("暖气费多少钱")] == ["new"]
     days["today"] = date(2025, 5, 31)
     assert [hit.passage.id for hit in knowledge.search("暖气费多少钱")] == ["old"]
-
-
-def test_the_same_words_again_are_not_searched_again_however_they_are_marked() -> None:
-    matcher = Matcher([Entry(("社保卡丢了怎么补办？",), "请带身份证到银行补办。")])
-    first = matcher.search("请问社保卡丢了怎么补办")
-    assert matcher.search("请问，社保卡丢了怎么补办？") is first

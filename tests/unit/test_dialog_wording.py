@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from dialog.wording import canonical, cases, matter, tells
+from dialog.coverage import heard
+from dialog.wording import Matter, canonical, tells
+from dialog.wording import cases as cases_in
+from dialog.wording import matter as matter_of
 
 pytestmark = [pytest.mark.unit]
+
+
+def matter(text: str) -> Matter:
+    return matter_of(text, heard(text))
+
+
+def cases(text: str) -> frozenset[int]:
+    return cases_in(text, heard(text))
 
 
 @pytest.mark.parametrize(
