@@ -24,7 +24,8 @@ from voice.sip.refer import Referral, refer_call, replace_call
 
 log = structlog.get_logger()
 
-POLL_MS = 5
+POLL_MS = 10  # the longest wait for the library's events: keys that were pressed are told by it
+IDLE_POLL_MS = 50  # while there is no call; commands and packets end it
 CLOSE_POLLS = 60  # how often to poll for the other sides' answers to our BYEs at the end
 LOOK_S = 1.0  # how often each leg's line is looked at
 
@@ -80,6 +81,7 @@ class SipEndpoint:
     async def stop(self) -> None:
         """Hang up everything and free the library."""
         self._stopping = True
+        self._commands.wake()
         await asyncio.to_thread(self._thread.join)
 
     async def dial(
@@ -161,7 +163,8 @@ class SipEndpoint:
         self._close(endpoint)
 
     def _poll(self, endpoint: Any) -> None:
-        endpoint.libHandleEvents(POLL_MS)
+        idle = self._commands.wakes and not self._calls
+        endpoint.libHandleEvents(IDLE_POLL_MS if idle else POLL_MS)
         self._commands.perform()
         self._free_dead()
         now_s = time.monotonic()
@@ -195,8 +198,10 @@ class SipEndpoint:
         if "udp" in self.config.transports:
             host = "127.0.0.1" if self.config.host == ANY_HOST else self.config.host
             self._gate.prove((host, self.port), lambda: endpoint.libHandleEvents(POLL_MS))
+            self._commands.open((host, self.port))
 
     def _close(self, endpoint: Any) -> None:
+        self._commands.close()
         endpoint.hangupAllCalls()
         for _ in range(CLOSE_POLLS):
             self._poll(endpoint)
