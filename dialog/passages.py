@@ -1,4 +1,4 @@
-"""Passages: reviewed questions with their answers, and reading them from plain files.
+"""Passages: reviewed questions with their answers, and reading them from tables and topics.
 
 Errors, as a tree:
 
@@ -8,13 +8,44 @@ Errors, as a tree:
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+TABLES = (".yaml", ".yml", ".csv", ".xlsx")
+MOST_QUESTION = 500  # characters
+MOST_ANSWER = 5000
+ID = re.compile(r"\w[\w.:-]{0,99}")
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufeff]")
+_DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
+_HEADERS = {  # what tables are headed with in practice
+    "编号": "id",
+    "问题": "question",
+    "标准问题": "question",
+    "标准问": "question",
+    "答案": "answer",
+    "标准答案": "answer",
+    "相似问": "phrasings",
+    "相似问法": "phrasings",
+    "其他问法": "phrasings",
+    "部门": "department",
+    "责任部门": "department",
+    "区域": "district",
+    "区县": "district",
+    "主题": "topic",
+    "分类": "topic",
+    "来源": "source",
+    "依据": "source",
+    "生效日期": "valid_from",
+    "失效日期": "valid_to",
+}
 
 
 class KnowledgeError(Exception):
@@ -49,34 +80,69 @@ class Passage:
 
 
 def load_passages(path: Path) -> list[Passage]:
-    """Read a folder of YAML topics, one YAML topic, or a CSV with the columns of the interface contract.
+    """Read YAML topics and tables (.csv, .xlsx; columns as in docs/interface.md): one, or a folder of them.
 
-    Ids are unique over all that is read; a CSV row without `id` gets the file's name and its line number.
-    Raises KnowledgeError.
+    Ids are unique over all that is read. Raises KnowledgeError.
     """
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix in (".yaml", ".yml", ".csv"))
+        files = sorted(p for p in path.iterdir() if p.suffix in TABLES)
         if not files:
-            raise KnowledgeError(f"{path}: no .yaml or .csv file in this folder")
+            raise KnowledgeError(f"{path}: no .yaml, .csv or .xlsx file in this folder")
     elif path.is_file():
         files = [path]
     else:
         raise KnowledgeError(f"{path}: no such file or folder; expected a folder of .yaml files or a .csv")
-    passages: list[Passage] = []
-    seen: dict[str, str] = {}
-    for file in files:
-        for where, passage in _csv_entries(file) if file.suffix == ".csv" else _yaml_entries(file):
-            if passage.id in seen:
-                raise KnowledgeError(f"{where}: id {passage.id!r} is already used at {seen[passage.id]}")
-            seen[passage.id] = where
-            passages.append(passage)
+    return unique(entry for file in files for entry in table_entries(file))
+
+
+def unique(entries: Iterable[tuple[str, Passage]]) -> list[Passage]:
+    """The passages of (place, passage). Raises KnowledgeError where an id is used twice."""
+    places: dict[str, str] = {}
+    passages = []
+    for where, passage in entries:
+        if passage.id in places:
+            raise KnowledgeError(f"{where}: id {passage.id!r} is already used at {places[passage.id]}")
+        places[passage.id] = where
+        passages.append(passage)
     return passages
 
 
-def _yaml_entries(file: Path) -> Iterable[tuple[str, Passage]]:
+def table_entries(file: Path) -> Iterator[tuple[str, Passage]]:
+    """The passages of one topic or table, each with the place it stands at. Raises KnowledgeError."""
+    if file.suffix == ".csv":
+        return _table(file, _csv_rows(file))
+    if file.suffix == ".xlsx":
+        return _sheets(file)
+    return _yaml_entries(file)
+
+
+def stable_id(stem: str, question: str) -> str:
+    """An id that a passage without one keeps as long as its file's name and its question stay."""
+    name = re.sub(r"[^\w.-]+", "-", stem).strip("-._")[:60] or "passage"
+    return f"{name}-{hashlib.sha256(question.encode()).hexdigest()[:8]}"
+
+
+def decoded(file: Path) -> str:
+    """A text file in UTF-8, UTF-16 or GB 18030, still usual in China. Raises KnowledgeError."""
     try:
-        topic = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        data = file.read_bytes()
+    except OSError as error:
+        raise KnowledgeError(f"{file}: cannot be read: {error.strerror or error}") from error
+    encodings = ["utf-16"] if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "gb18030"]
+    for encoding in encodings:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\x00" not in text:
+            return text
+    raise KnowledgeError(f"{file}: no text in UTF-8 or GB 18030; save it again in UTF-8")
+
+
+def _yaml_entries(file: Path) -> Iterator[tuple[str, Passage]]:
+    try:
+        topic = yaml.safe_load(decoded(file))
+    except yaml.YAMLError as error:
         raise KnowledgeError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(topic, dict) or not isinstance(topic.get("passages"), list):
         raise KnowledgeError(f"{file}: expected a mapping with topic, department and a list `passages`")
@@ -90,59 +156,111 @@ def _yaml_entries(file: Path) -> Iterable[tuple[str, Passage]]:
         phrasings = entry.get("phrasings") or []
         if not isinstance(phrasings, list):
             raise KnowledgeError(f"{where}: phrasings must be a list")
-        yield where, _passage(where, shared | entry, [str(p) for p in phrasings])
+        yield where, checked(where, shared | entry, [str(p) for p in phrasings])
 
 
-def _csv_entries(file: Path) -> Iterable[tuple[str, Passage]]:
+def _csv_rows(file: Path) -> Iterator[tuple[str, Sequence[object]]]:
+    lines = csv.reader(io.StringIO(decoded(file), newline=""))
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            missing = {"question", "answer"} - set(reader.fieldnames or ())
-            if missing:
-                raise KnowledgeError(f"{file}: line 1: missing column {', '.join(sorted(missing))}")
-            rows = [(reader.line_num, row) for row in reader]
-    except (csv.Error, UnicodeDecodeError, OSError) as error:
-        raise KnowledgeError(f"{file}: not readable as CSV in UTF-8: {error}") from error
-    for line, row in rows:
-        where = f"{file}: line {line}"
-        if None in row:
+        for row in lines:
+            yield f"{file}: line {lines.line_num}", row
+    except csv.Error as error:
+        raise KnowledgeError(f"{file}: line {lines.line_num}: not readable as CSV: {error}") from error
+
+
+def _sheets(file: Path) -> Iterator[tuple[str, Passage]]:
+    """The passages of all sheets that are headed as knowledge; others may hold notes."""
+    import openpyxl  # takes a while, and few commands need it
+
+    try:
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in book.worksheets}
+        book.close()
+    except Exception as error:  # a broken file breaks it in many ways
+        raise KnowledgeError(f"{file}: not readable as an Excel workbook (.xlsx): {error}") from error
+    headed = {name: rows for name, rows in sheets.items() if rows and not missing_columns(rows[0])}
+    for name, rows in (headed or sheets).items():
+        places = (f"{file}: sheet {name}, row {number}" for number in range(1, len(rows) + 1))
+        yield from _table(file, zip(places, rows, strict=True))
+
+
+def _table(file: Path, rows: Iterator[tuple[str, Sequence[object]]]) -> Iterator[tuple[str, Passage]]:
+    where, head = next(rows, (f"{file}: line 1", ()))
+    if missing := missing_columns(head):
+        raise KnowledgeError(f"{where}: missing column {', '.join(missing)}")
+    columns = column_names(head)
+    for where, row in rows:
+        if not any(_text(value) for value in row):
+            continue
+        if any(_text(value) for value in row[len(columns) :]):
             raise KnowledgeError(f"{where}: more values than columns; quote a value that holds a comma")
-        fields = {"id": f"{file.stem}-{line}"} | {key: value for key, value in row.items() if value}
-        yield where, _passage(where, fields, (row.get("phrasings") or "").split("|"))
+        fields = {name: value for name, value in zip(columns, row, strict=False) if _text(value)}
+        fields.setdefault("id", stable_id(file.stem, _text(fields.get("question"))))
+        fields.setdefault("source", file.name)
+        yield where, checked(where, fields, _text(fields.get("phrasings")).split("|"))
 
 
-def _passage(where: str, fields: Mapping[str, Any], phrasings: Sequence[str]) -> Passage:
-    def text(key: str) -> str:
-        return str(fields.get(key) or "").strip()
+def column_names(head: Sequence[object]) -> list[str]:
+    """The fields that a table's first row names, in English or Chinese; others as they are."""
+    names = [_text(name).lower() for name in head]
+    while names and not names[-1]:
+        names.pop()
+    return [_HEADERS.get(name, name) for name in names]
 
+
+def missing_columns(head: Sequence[object]) -> list[str]:
+    """What a table's first row lacks to be one of questions with answers."""
+    return sorted({"question", "answer"} - set(column_names(head)))
+
+
+def checked(where: str, fields: Mapping[str, Any], phrasings: Sequence[str]) -> Passage:
+    """A passage of the fields in a file. Raises KnowledgeError, naming `where`, for what cannot be right."""
+    text = {key: _text(fields.get(key)) for key in Passage.__dataclass_fields__}
     for key in ("id", "question", "answer"):
-        if not text(key):
+        if not text[key]:
             raise KnowledgeError(f"{where}: {key} is missing or empty")
+    if not ID.fullmatch(text["id"]):
+        raise KnowledgeError(
+            f"{where}: id {text['id']!r}: right are letters, digits and . : - _, at most 100"
+        )
+    for key, most in (("question", MOST_QUESTION), ("answer", MOST_ANSWER)):
+        if len(text[key]) > most:
+            raise KnowledgeError(f"{where}: {key} has {len(text[key])} characters; at most {most} are right")
     valid_from, valid_to = (_date(where, key, fields.get(key)) for key in ("valid_from", "valid_to"))
     if valid_from and valid_to and valid_to < valid_from:
         raise KnowledgeError(f"{where}: valid_to {valid_to} is before valid_from {valid_from}")
     return Passage(
-        id=text("id"),
-        question=text("question"),
-        answer=text("answer"),
-        phrasings=tuple(p.strip() for p in phrasings if p.strip()),
-        department=text("department"),
-        district=text("district"),
-        topic=text("topic"),
-        source=text("source"),
+        id=text["id"],
+        question=text["question"],
+        answer=text["answer"],
+        phrasings=tuple(dict.fromkeys(p for p in map(_text, phrasings) if p)),
+        department=text["department"],
+        district=text["district"],
+        topic=text["topic"],
+        source=text["source"],
         valid_from=valid_from,
         valid_to=valid_to,
     )
 
 
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # Excel knows no whole numbers
+    return _NO_TEXT.sub("", str(value)).strip()
+
+
 def _date(where: str, key: str, value: object) -> date | None:
-    if value is None or value == "":
-        return None
     if isinstance(value, datetime):
         return value.date()
     if isinstance(value, date):
         return value
+    text = _text(value)
+    if not text:
+        return None
     try:
-        return date.fromisoformat(str(value).strip())
+        found = _DAY.fullmatch(text)
+        return date(*map(int, found.groups())) if found else date.fromisoformat(text)
     except ValueError as error:
-        raise KnowledgeError(f"{where}: {key} {value!r} is not a date such as 2025-03-01") from error
+        raise KnowledgeError(f"{where}: {key} {text!r} is not a date such as 2025-03-01") from error

@@ -1,31 +1,17 @@
-"""Loading passages, and finding the one that a caller means."""
+"""Finding the passage that a caller means."""
 
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 
 import pytest
 
 from dialog.knowledge import Knowledge
-from dialog.passages import KnowledgeError, Passage, load_passages
+from dialog.passages import Passage
 
 pytestmark = [pytest.mark.unit]
 
 TODAY = date(2025, 6, 1)
-TOPIC = """\
-topic: 社会保险
-department: 市人力资源和社会保障局
-district: ""
-passages:
-  - id: social-001
-    question: 社保卡丢了怎么补办？
-    phrasings: [社保卡丢失了怎么办, 补办社保卡要带什么]
-    answer: 请带身份证到银行补办。
-    source: 《办法》
-    valid_from: 2025-03-01
-    valid_to: null
-"""
 
 
 def passage(id: str, question: str, *phrasings: str, **fields: object) -> Passage:
@@ -45,77 +31,6 @@ SAMPLE = small(
     passage("heating", "暖气不热怎么办？", "家里暖气片是凉的"),
     passage("water", "突然停水了怎么办？", "停水了什么时候来水"),
 )
-
-
-def test_a_folder_of_topics_is_read_whole(tmp_path: Path) -> None:
-    (tmp_path / "social.yaml").write_text(TOPIC, encoding="utf-8")
-    [found] = load_passages(tmp_path)
-    assert found.ref == "kb:social-001"
-    assert found.topic == "社会保险"
-    assert found.department == "市人力资源和社会保障局"
-    assert found.phrasings == ("社保卡丢失了怎么办", "补办社保卡要带什么")
-    assert found.valid_from == date(2025, 3, 1)
-    assert found.valid_to is None
-
-
-def test_a_csv_has_the_columns_of_the_contract(tmp_path: Path) -> None:
-    file = tmp_path / "kb.csv"
-    file.write_text(
-        "﻿question,answer,phrasings,department,district,source,valid_from,valid_to\n"
-        '水费怎么交？,"手机上交，或者到营业厅交。",交水费去哪|怎么交水费,市水务局,江北区,《规定》,2025-01-01,2025-12-31\n'
-        "电费怎么交？,手机上交。,,,,,,\n",
-        encoding="utf-8",
-    )
-    water, power = load_passages(file)
-    assert water.phrasings == ("交水费去哪", "怎么交水费")
-    assert (water.district, water.valid_to) == ("江北区", date(2025, 12, 31))
-    assert power.phrasings == ()
-    assert water.id != power.id
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.yaml", "passages: [", "a.yaml: not readable as YAML"),
-        ("a.yaml", "- 1", "a.yaml: expected a mapping"),
-        ("a.yaml", "passages:\n  - 1", "entry 1: expected a mapping"),
-        (
-            "a.yaml",
-            TOPIC.replace("    answer: 请带身份证到银行补办。\n", ""),
-            "entry 1 (social-001): answer is missing",
-        ),
-        ("a.yaml", TOPIC.replace("2025-03-01", "三月"), "valid_from '三月' is not a date such as"),
-        ("a.yaml", TOPIC.replace("null", "2024-01-01"), "valid_to 2024-01-01 is before valid_from"),
-        (
-            "a.yaml",
-            TOPIC + TOPIC[TOPIC.index("  - id") :],
-            "entry 2 (social-001): id 'social-001' is already used",
-        ),
-        (
-            "a.yaml",
-            TOPIC.replace("[社保卡丢失了怎么办, 补办社保卡要带什么]", "一句话"),
-            "phrasings must be a list",
-        ),
-        ("a.csv", "question,reply\n甲,乙\n", "a.csv: line 1: missing column answer"),
-        ("a.csv", "question,answer\n甲,乙\n丙,\n", "a.csv: line 3: answer is missing"),
-        ("a.csv", "question,answer\n甲,乙,丙\n", "a.csv: line 2: more values than columns"),
-    ],
-)
-def test_bad_files_are_refused_by_name_and_place(
-    tmp_path: Path, name: str, content: str, message: str
-) -> None:
-    (tmp_path / name).write_text(content, encoding="utf-8")
-    with pytest.raises(KnowledgeError) as refused:
-        load_passages(tmp_path)
-    assert message in str(refused.value)
-    assert "\n" not in str(refused.value)
-
-
-def test_a_folder_without_knowledge_or_no_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(KnowledgeError, match=r"no \.yaml or \.csv"):
-        load_passages(tmp_path)
-    with pytest.raises(KnowledgeError, match="no such file or folder"):
-        load_passages(tmp_path / "absent")
 
 
 @pytest.mark.parametrize(
