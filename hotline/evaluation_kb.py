@@ -146,6 +146,7 @@ def _document(
                 "became": one.became,
                 "sources": one.sources,
                 "confidence": round(one.confidence, 4),
+                "sure": None if one.sure is None else round(one.sure, 4),
                 "search_ms": round(one.search_ms, 2),
                 "reply_ms": round(one.reply_ms, 2),
             }
@@ -200,20 +201,22 @@ def _print_unknown(rows: Sequence[Row], title: str) -> None:
 def _print_reliability(diagrams: Sequence[Reliability]) -> None:
     from hotline.kb_evaluation import BINS
 
-    table = Table("stated confidence", *(one.name for one in diagrams), box=None, pad_edge=False)
-    for place in range(BINS):
-        low = place / BINS
-        cells = []
-        for one in diagrams:
-            held = next((part for part in one.bins if part.low == low), None)
-            cells.append(f"{held.stated:.2f} → {held.right:.2f} of {held.count}" if held else "")
-        if any(cells):
-            table.add_row(f"{low:.1f} - {low + 1 / BINS:.1f}", *cells)
-    errors = [f"{one.error:.3f} over {one.count}" for one in diagrams]
-    table.add_row("calibration error", *errors)
-    out.print()
-    out.print(table)
-    out.print("note: stated → share right; right is that the passage is one that answers the question")
+    for what in dict.fromkeys(one.what for one in diagrams):
+        lines = [one for one in diagrams if one.what == what]
+        table = Table(f"confidence of {what}", *(one.line for one in lines), box=None, pad_edge=False)
+        for place in range(BINS):
+            low = place / BINS
+            held = [next((part for part in one.bins if part.low == low), None) for one in lines]
+            cells = [f"{part.stated:.2f} → {part.right:.2f} of {part.count}" if part else "" for part in held]
+            if any(cells):
+                table.add_row(f"{low:.1f} - {low + 1 / BINS:.1f}", *cells)
+        table.add_row("calibration error", *(f"{one.error:.3f} over {one.count}" for one in lines))
+        out.print()
+        out.print(table)
+    out.print(
+        "note: mean confidence → share right. Decisions are those on the best passage for what was said, "
+        "whether it was then told or not."
+    )
 
 
 def _print_worst(outcomes: Sequence[Outcome]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from dialog import Basis, CallContext, Message, TicketDraft, TicketState
+from dialog.confidence import confidence
 from dialog.knowledge import Hit, Knowledge
 from dialog.manager import EmbeddedDialog
 from hotline.evaluation_figures import Spread, spread
@@ -25,7 +26,10 @@ _CALLER = "13800138000"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a case: the passages found, best first, with the best one's score, and the reply."""
+    """What became of a case: the passages found, best first, with the best one's score, and the reply.
+
+    `sure` is how sure the dialog was that the best passage answers, None where it did not come to search.
+    """
 
     case: Case
     found: tuple[str, ...]
@@ -33,6 +37,7 @@ class Outcome:
     became: Became
     sources: tuple[str, ...]
     confidence: float
+    sure: float | None
     search_ms: float
     reply_ms: float
 
@@ -64,9 +69,10 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """Stated confidence against being right; `error` is the expected calibration error, 0..1."""
+    """Stated confidence of `what` against being right; `error` is the expected calibration error, 0..1."""
 
-    name: str
+    what: Literal["answers", "decisions", "best hits"]
+    line: Literal["clean", "recognised", "all"]
     count: int
     bins: tuple[Bin, ...]
     error: float
@@ -139,6 +145,7 @@ async def _ask(case: Case, dialog: EmbeddedDialog, hits: Sequence[Hit], search_m
         became,
         _ids(basis),
         basis.confidence,
+        _sure(basis),
         search_ms,
         reply_ms,
     )
@@ -171,6 +178,15 @@ async def _reply(
 
 def _ids(basis: Basis) -> tuple[str, ...]:
     return tuple(source.removeprefix("kb:") for source in basis.sources)
+
+
+def _sure(basis: Basis) -> float | None:
+    """How sure the dialog was of the best passage, from the figures that it decided on."""
+    figures = {name: value for name, value in basis.decision.items() if isinstance(value, float)}
+    if "retrieval" not in figures:
+        return None
+    best, second = figures["retrieval"], figures.get("second", 0.0)
+    return confidence(figures.get("asr", 1.0), best, best - second, int(figures.get("misses", 0)))
 
 
 def figures(outcomes: Sequence[Outcome]) -> Figures:
@@ -219,23 +235,32 @@ def _row(name: str, group: Sequence[Outcome]) -> Row:
 
 
 def _reliability(outcomes: Sequence[Outcome]) -> Iterable[Reliability]:
-    """Of the replies that answer from a passage, and of the best hit for anything said."""
-    for name, group in (
-        ("clean", [one for one in outcomes if not one.case.recognised]),
-        ("recognised", [one for one in outcomes if one.case.recognised]),
-        ("all", outcomes),
-    ):
-        if group and (name != "all" or len({one.case.recognised for one in outcomes}) > 1):
-            answers = [(one.confidence, one.became == "right") for one in group if one.answered]
-            yield reliability(f"answers, {name}", answers)
-            yield reliability(f"best hits, {name}", [(one.score, one.first) for one in group])
+    """Of answers from a passage, of what was decided on the best passage, of the best hit for anything said.
+
+    A decision is right where the best passage is; to be unsure of one that is not, is as good as to be sure
+    of one that is.
+    """
+    clean = [one for one in outcomes if not one.case.recognised]
+    heard = [one for one in outcomes if one.case.recognised]
+    groups: dict[Literal["clean", "recognised", "all"], Sequence[Outcome]] = {}
+    groups = {"clean": clean, "recognised": heard, "all": outcomes if clean and heard else ()}
+    present = [(line, group) for line, group in groups.items() if group]
+    for line, group in present:
+        answers = [(one.confidence, one.became == "right") for one in group if one.answered]
+        yield Reliability("answers", line, *reliability(answers))
+    for line, group in present:
+        decisions = [(one.sure, one.first) for one in group if one.sure is not None]
+        yield Reliability("decisions", line, *reliability(decisions))
+    for line, group in present:
+        yield Reliability("best hits", line, *reliability([(one.score, one.first) for one in group]))
 
 
-def reliability(name: str, statements: Sequence[tuple[float, bool]]) -> Reliability:
-    """Confidences, 0..1, and whether they were right, in ten bins of equal width; empty bins are left out.
+def reliability(statements: Sequence[tuple[float, bool]]) -> tuple[int, tuple[Bin, ...], float]:
+    """How many, their bins, and the expected calibration error.
 
-    The expected calibration error is the mean distance between confidence and share right, each bin counting
-    by how many are in it (Naeini et al., 2015).
+    `statements` are confidences, 0..1, and whether they were right; there are ten bins of equal width, empty
+    ones are left out. The error is the mean distance between confidence and share right, each bin counting by
+    how many are in it (Naeini et al., 2015).
     """
     parted: dict[int, list[tuple[float, bool]]] = {}
     for stated, right in statements:
@@ -250,7 +275,7 @@ def reliability(name: str, statements: Sequence[tuple[float, bool]]) -> Reliabil
         for place, held in sorted(parted.items())
     )
     error = sum(one.count * abs(one.stated - one.right) for one in bins) / max(len(statements), 1)
-    return Reliability(name, len(statements), bins, error)
+    return len(statements), bins, error
 
 
 def worst_first(outcomes: Iterable[Outcome]) -> list[Outcome]:

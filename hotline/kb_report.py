@@ -16,8 +16,8 @@ from hotline.turn_evaluation import Share
 _WORST = 60
 _TITLE = "知识库与应答测评报告"
 _CALIBRATION = (
-    "应答时给出的置信度，与实际答对的比例之间的关系：落在虚线上，说明“说有九成把握”时确实十次对九次；"
-    "在虚线下方是过于自信。校准误差（ECE）是两者之差按条数加权的平均，越小越好。"
+    "给出的置信度，与实际正确的比例之间的关系：落在虚线上，说明“说有九成把握”时确实十次对九次；"
+    "在虚线下方是过于自信。校准误差（ECE）是两者之差按条数加权的平均，越小越好。“所有判断”也包括把握不大、因此反问或转人工的。"
 )
 _BECAME: dict[Became, str] = {
     "right": "答对",
@@ -38,14 +38,8 @@ _KINDS = {
     "chat": "闲聊",
     "complaint": "诉求",
 }
-_LINES = {
-    "answers, clean": "直接作答，原话",
-    "answers, recognised": "直接作答，经语音识别",
-    "answers, all": "直接作答，合计",
-    "best hits, clean": "检索第一条，原话",
-    "best hits, recognised": "检索第一条，经语音识别",
-    "best hits, all": "检索第一条，合计",
-}
+_STATED = {"answers": "直接作答", "decisions": "所有判断", "best hits": "检索第一条"}
+_LINES = {"clean": "原话", "recognised": "经语音识别", "all": "合计"}
 
 
 def render(data: str, made_at: datetime, found: Figures, outcomes: Sequence[Outcome]) -> str:
@@ -78,7 +72,10 @@ def _known(found: Figures) -> Element:
 def _unknown(found: Figures) -> Element:
     kinds: tuple[Became, ...] = ("asked wrong", "person", "work order", "other")
     rows = [
-        [*_names(row), *numbers(row.asked, _percent(row.answered)), *numbers(*map(row.became.get, kinds))]
+        [
+            *_names(row),
+            *numbers(row.asked, _percent(row.answered), *(row.became.get(kind, 0) for kind in kinds)),
+        ]
         for row in found.rows
         if not row.known
     ]
@@ -109,7 +106,7 @@ def _reliability(diagrams: Sequence[Reliability]) -> Element:
     keys, plotted, rows = [], [], []
     for number, one in enumerate(shown):
         colour = COLOURS[number % len(COLOURS)]
-        name = _LINES.get(one.name, one.name)
+        name = f"{_STATED[one.what]}，{_LINES[one.line]}"
         keys.append((f"{name}（ECE {one.error:.3f}）", colour))
         plotted.append(Curve([(part.stated, part.right) for part in one.bins], colour))
         for part in one.bins:
@@ -122,7 +119,7 @@ def _reliability(diagrams: Sequence[Reliability]) -> Element:
             )
     section = e("section", e("h2", "置信度可不可信"), e("p", _CALIBRATION))
     section.append(legend(keys))
-    section.append(curves(plotted, "可靠性图", "给出的置信度", "实际答对的比例"))
+    section.append(curves(plotted, "可靠性图", "给出的置信度", "实际正确的比例"))
     content = table(["", "#置信度", "#条数", "#平均置信度", "#答对比例"], rows)
     section.append(e("details", e("summary", "各档明细"), content))
     return section
@@ -140,7 +137,7 @@ def _worst(outcomes: Sequence[Outcome]) -> Element:
         ]
         for one in worst[:_WORST]
     ]
-    content = table(["#置信度", "结果", "来电人说的", "答了", "应答"], rows)
+    content = table(["#置信度", "结果", "来电人说的", "给出的", "该给的"], rows)
     section = e("section", e("h2", "答错和问错的"))
     section.append(e("p", f"共 {len(worst)} 条，最多列 {_WORST} 条，全部结果请用 --json 输出。"))
     section.append(content if rows else e("p", "没有。"))

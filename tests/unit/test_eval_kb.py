@@ -80,9 +80,10 @@ def test_an_answer_that_no_label_names_is_wrong_and_listed(capsys: pytest.Captur
     found = document(capsys, path)
     assert [row["became"] for row in found["rows"]] == [{"wrong": 1}, {"wrong": 1}, {"wrong": 1}]
     assert found["rows"][1]["answered"] == {"count": 1, "of": 1}
-    by_name = {one["name"]: one for one in found["reliability"]}
-    assert by_name["answers, clean"]["count"] == 2
-    assert by_name["answers, clean"]["error"] > 0.5
+    answers, decisions, hits = found["reliability"]
+    assert [one["what"] for one in found["reliability"]] == ["answers", "decisions", "best hits"]
+    assert answers["count"] == decisions["count"] == hits["count"] == 2
+    assert min(answers["error"], decisions["error"], hits["error"]) > 0.5
     assert main(["eval", "kb", path]) == 0
     shown = capsys.readouterr().out
     assert "wrong: 社保卡丢了怎么补办？ → card-1; meant: pool-1" in shown
@@ -96,7 +97,12 @@ def test_what_was_heard_is_what_is_asked(capsys: pytest.CaptureFixture[str]) -> 
     assert {row["recognised"] for row in found["rows"]} == {True}
     assert found["rows"][0]["first"] == {"count": 1, "of": 2}
     assert found["rows"][0]["became"] == {"right": 1, "other": 1}
-    assert [one["name"] for one in found["reliability"]] == ["answers, recognised", "best hits, recognised"]
+    counts = [(one["what"], one["line"], one["count"]) for one in found["reliability"]]
+    assert counts == [
+        ("answers", "recognised", 1),
+        ("decisions", "recognised", 2),
+        ("best hits", "recognised", 2),
+    ]
 
 
 @pytest.mark.usefixtures("_knowledge")
@@ -122,6 +128,7 @@ def test_the_page_has_figures_plot_and_the_words_escaped(capsys: pytest.CaptureF
     assert "polyline" in page
     assert "社保卡丢了怎么补办？&lt;b&gt;" in page
     assert "无关话题" in page
+    assert "None" not in page
 
 
 @pytest.mark.usefixtures("_knowledge")
@@ -165,11 +172,12 @@ def test_a_case_reaches_the_dialog_as_a_call_would_tell_it() -> None:
 
 
 def test_the_calibration_error_is_the_distance_weighed_by_how_many() -> None:
-    found = reliability("x", [(0.95, True), (0.95, True), (1.0, False), (0.25, False)])
-    assert found.bins == (Bin(0.2, 1, 0.25, 0.0), Bin(0.9, 3, 2.9 / 3, 2 / 3))
-    assert found.error == pytest.approx((0.25 + 3 * (2.9 / 3 - 2 / 3)) / 4)
-    assert reliability("nothing", []).error == 0.0
-    assert reliability("true to itself", [(0.5, True), (0.5, False)]).error == 0.0
+    count, bins, error = reliability([(0.95, True), (0.95, True), (1.0, False), (0.25, False)])
+    assert count == 4
+    assert bins == (Bin(0.2, 1, 0.25, 0.0), Bin(0.9, 3, 2.9 / 3, 2 / 3))
+    assert error == pytest.approx((0.25 + 3 * (2.9 / 3 - 2 / 3)) / 4)
+    assert reliability([]) == (0, (), 0.0)
+    assert reliability([(0.5, True), (0.5, False)]) == (2, (Bin(0.5, 2, 0.5, 0.5),), 0.0)
 
 
 def test_the_labelled_questions_are_many_and_name_passages_that_are_there() -> None:
