@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from records.keys import Keys, parse_key, parse_keys
 from sip_config import Section
+from sip_config.hours import parse_hours
 
 AsrEngine = Literal["vosk", "vosk-ws", "funasr", "funasr-onnx", "funasr-ws"]
 TtsEngine = Literal["auto", "edge", "espeak", "piper"]
@@ -197,6 +198,23 @@ class WebhookSettings(Section):
         if self.url and not (self.secret.get_secret_value() or self.secret_file):
             raise ValueError("url needs secret_file, a file with the secret that messages are signed with")
         return self
+
+
+def _callback_hours(value: str) -> str:
+    parse_hours(value)
+    return value
+
+
+class CallbacksSettings(Section):
+    """The section [callbacks]: people who are called back, as it was promised or their call was missed."""
+
+    trunk: str = ""  # the name of the one of sip.trunks that is dialled through; "": the first
+    hours: Annotated[str, AfterValidator(_callback_hours)] = "08:30-20:00"  # when people may be rung
+    attempts: int = Field(default=3, ge=1, le=20)
+    retry_after_min: float = Field(default=30, ge=0.1, le=1440)
+    abandoned: bool = True  # whoever hung up while waiting for a seat is called back
+    satisfaction: float = Field(default=0, ge=0, le=1)  # the share of filed work orders that is asked about
+    satisfaction_after_h: float = Field(default=72, ge=0, le=1000)
 
 
 class TurnsSettings(Section):

@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from hotline.errors import SettingsError
 from hotline.sections import (
     AsrSettings,
+    CallbacksSettings,
     DeskSettings,
     DialogSettings,
     EmbeddingsSettings,
@@ -80,6 +81,7 @@ class Settings(BaseSettings):
     embeddings: EmbeddingsSettings = EmbeddingsSettings()
     webhook: WebhookSettings = WebhookSettings()
     seats: SeatsSettings = SeatsSettings()
+    callbacks: CallbacksSettings = CallbacksSettings()
     proxy: ProxySettings = ProxySettings()
     turns: TurnsSettings = TurnsSettings()
     limits: LimitsSettings = LimitsSettings()

@@ -11,9 +11,20 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import Connection, inspect, select
 
 from records import RecordsError
-from records.schema import knowledge_revision, metadata, outbox, passages, schema_version
+from records.schema import (
+    audit,
+    call_commands,
+    callbacks,
+    knowledge_revision,
+    metadata,
+    nodes,
+    outbox,
+    passages,
+    schema_version,
+    waiting,
+)
 
-LATEST = 4
+LATEST = 5
 
 
 def _keep_what_was_heard(connection: Connection) -> None:
@@ -37,11 +48,26 @@ def _keep_knowledge_decisions_and_the_outbox(connection: Connection) -> None:
         table.create(connection)
 
 
+def _keep_queue_callbacks_and_audit(connection: Connection) -> None:
+    for column in (
+        "seats ADD COLUMN node VARCHAR NOT NULL DEFAULT ''",
+        """seats ADD COLUMN "user" VARCHAR NOT NULL DEFAULT ''""",
+        "seats ADD COLUMN verdict VARCHAR NOT NULL DEFAULT ''",
+        "users ADD COLUMN failures INTEGER NOT NULL DEFAULT 0",
+        "users ADD COLUMN locked_until VARCHAR",
+        "users ADD COLUMN totp_secret VARCHAR NOT NULL DEFAULT ''",
+    ):
+        connection.exec_driver_sql(f"ALTER TABLE {column}")
+    for table in (nodes, waiting, call_commands, callbacks, audit):
+        table.create(connection)
+
+
 # version -> what leads to it from the one before
 STEPS: Mapping[int, Callable[[Connection], None]] = {
     2: _keep_what_was_heard,
     3: _keep_the_quality_of_lines,
     4: _keep_knowledge_decisions_and_the_outbox,
+    5: _keep_queue_callbacks_and_audit,
 }
 
 

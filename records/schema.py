@@ -161,6 +161,79 @@ seats = Table(
     Column("status", String, nullable=False, server_default="away"),
     Column("since", String, nullable=False),
     Column("call_id", String),
+    Column("node", String, nullable=False, server_default=""),  # whose call it rings or talks in
+    Column("user", String, nullable=False, server_default=""),  # the account that works there now
+    Column("verdict", String, nullable=False, server_default=""),  # accepted or declined on the desk
+)
+
+# Nodes that are alive: what a dead one had claimed is let go by the others.
+nodes = Table(
+    "nodes",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("seen_at", String, nullable=False),
+)
+
+# Callers who wait for a seat; the first is the one with the highest priority, then who waits longest.
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("call_id", String, primary_key=True),
+    Column("node", String, nullable=False),
+    Column("skill", String, nullable=False, server_default=""),
+    Column("priority", Integer, nullable=False, server_default="0"),  # 1: an emergency
+    Column("since", String, nullable=False),
+)
+
+# What a seat wants done with the call it is in; taken by the node that runs the call.
+call_commands = Table(
+    "call_commands",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("call_id", String, nullable=False, index=True),
+    Column("action", String, nullable=False),  # hold, resume, add, drop, send_on, hand_back
+    Column("detail", JSON, nullable=False, server_default="{}"),
+    Column("by", String, nullable=False, server_default=""),
+    Column("created_at", String, nullable=False),
+    Column("taken", Boolean, nullable=False, server_default=false()),
+)
+
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("reason", String, nullable=False),  # promised, abandoned, satisfaction
+    Column("call_id", String, nullable=False, server_default=""),  # the call that it comes from
+    Column("caller", String, nullable=False),
+    Column("skill", String, nullable=False, server_default=""),
+    Column("summary", JSON, nullable=False, server_default="{}"),
+    Column(
+        "script", String, nullable=False, server_default=""
+    ),  # what the agent itself asks; "": a seat talks
+    Column("status", String, nullable=False, server_default="waiting", index=True),
+    Column("due_at", String, nullable=False, index=True),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("node", String, nullable=False, server_default=""),  # that is dialling it
+    Column("result", String, nullable=False, server_default=""),
+    Column("answers", JSON, nullable=False, server_default="{}"),
+    Column("done_in", String, nullable=False, server_default=""),  # the call in which it was done
+    Column("created_at", String, nullable=False),
+    Column("updated_at", String, nullable=False),
+)
+
+# Who did what: log-ins, listening, changes. Only ever added to.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", String, nullable=False, index=True),
+    Column("who", String, nullable=False, index=True),
+    Column("role", String, nullable=False, server_default=""),
+    Column("action", String, nullable=False),  # login, login_failed, listen, export, change …
+    Column("about", String, nullable=False, server_default="", index=True),  # a call, work order, account …
+    Column("detail", JSON, nullable=False, server_default="{}"),
+    Column("address", String, nullable=False, server_default=""),  # where the request came from
 )
 
 seat_skills = Table(
@@ -178,6 +251,9 @@ users = Table(
     Column("password_hash", String, nullable=False),
     Column("must_change", Boolean, nullable=False, server_default="0"),
     Column("created_at", String, nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),  # wrong passwords in a row
+    Column("locked_until", String),
+    Column("totp_secret", String, nullable=False, server_default=""),  # "": no second factor
 )
 
 sessions = Table(

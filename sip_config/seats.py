@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from sip_config.base import Section
+from sip_config.hours import parse_hours
 from sip_config.trunks import SipUri
+
+
+def _hours(value: str) -> str:
+    parse_hours(value)
+    return value
 
 
 class SeatSettings(Section):
@@ -41,8 +47,12 @@ class SeatsSettings(Section):
     mode: Literal["direct", "pbx"] = "direct"
     seats: tuple[SeatSettings, ...] = ()
     ring_s: float = Field(default=20.0, ge=1, le=180)
-    accept: Literal["answer", "key"] = "answer"  # "key": the seat presses 1 to take the call
+    accept: Literal["answer", "key"] = (
+        "key"  # "key": the seat presses 1 to take the call, or takes it on the desk
+    )
     max_wait_s: float = Field(default=60.0, ge=0, le=3600)
+    wrap_up_s: float = Field(default=15.0, ge=0, le=3600)  # after a talk, before the next call
+    hours: Annotated[str, AfterValidator(_hours)] = ""  # e.g. "08:30-20:00"; "": day and night
     queue: SipUri | Literal[""] = ""
     handover: Literal["refer", "replaces", "dial"] = "refer"  # how the caller gets to the queue
 

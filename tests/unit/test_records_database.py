@@ -173,6 +173,25 @@ def test_a_database_of_version_3_keeps_its_work_orders_and_learns_knowledge(tmp_
     store.close()
 
 
+def test_a_database_of_version_4_keeps_its_seats_and_accounts(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    first = Store(url)
+    first.seed_seats([{"id": "s1", "name": "小李", "uri": "sip:1@192.0.2.1", "skills": [], "status": "free"}])
+    first.add_user("li", "seat", "a long password")
+    first.close()
+    raw = sqlite3.connect(tmp_path / "a.db")
+    _take_back(raw, 4)
+    raw.commit()
+    raw.close()
+    store = Store(url)
+    (seat,) = store.seats()
+    assert (seat["status"], seat["node"], seat["user"], seat["verdict"]) == ("free", "", "", "")
+    assert store.verify_user("li", "a long password")
+    claimed = store.claim_seat("", "c1")
+    assert claimed
+    store.close()
+
+
 def _take_back(raw: sqlite3.Connection, version: int) -> None:
     """Make the database what that version of the program left behind."""
     for since, change in (
@@ -185,6 +204,17 @@ def _take_back(raw: sqlite3.Connection, version: int) -> None:
         (4, "DROP TABLE passages"),
         (4, "DROP TABLE knowledge_revision"),
         (4, "DROP TABLE outbox"),
+        (5, "ALTER TABLE seats DROP COLUMN node"),
+        (5, "ALTER TABLE seats DROP COLUMN user"),
+        (5, "ALTER TABLE seats DROP COLUMN verdict"),
+        (5, "ALTER TABLE users DROP COLUMN failures"),
+        (5, "ALTER TABLE users DROP COLUMN locked_until"),
+        (5, "ALTER TABLE users DROP COLUMN totp_secret"),
+        (5, "DROP TABLE nodes"),
+        (5, "DROP TABLE waiting"),
+        (5, "DROP TABLE call_commands"),
+        (5, "DROP TABLE callbacks"),
+        (5, "DROP TABLE audit"),
     ):
         if version < since:
             raw.execute(change)
