@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import yaml
 
@@ -24,6 +25,15 @@ MOST_QUESTION = 500  # characters
 MOST_ANSWER = 5000
 ID = re.compile(r"\w[\w.:-]{0,99}")
 _NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufeff]")
+# PDF has characters by their looks; what comes out of it may be a radical that looks the same.
+_RADICALS = {code: normalize("NFKC", chr(code)) for code in range(0x2F00, 0x2FD6)}
+_RADICALS |= dict(
+    zip(
+        map(ord, "⼾⾭⺠⻁⻄⻅⻆⻉⻋⻓⻔⻘⻙⻚⻛⻜⻝⻢⻤⻥⻦⻧⻨⻩⻪⻬⻮⻰⻳"),
+        "户青民虎西见角贝车长门青韦页风飞食马鬼鱼鸟卤麦黄黾齐齿龙龟",
+        strict=True,
+    )
+)
 _DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
 _HEADERS = {  # what tables are headed with in practice
     "编号": "id",
@@ -85,7 +95,7 @@ def load_passages(path: Path) -> list[Passage]:
     Ids are unique over all that is read. Raises KnowledgeError.
     """
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix in TABLES)
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in TABLES)
         if not files:
             raise KnowledgeError(f"{path}: no .yaml, .csv or .xlsx file in this folder")
     elif path.is_file():
@@ -109,9 +119,10 @@ def unique(entries: Iterable[tuple[str, Passage]]) -> list[Passage]:
 
 def table_entries(file: Path) -> Iterator[tuple[str, Passage]]:
     """The passages of one topic or table, each with the place it stands at. Raises KnowledgeError."""
-    if file.suffix == ".csv":
+    kind = file.suffix.lower()
+    if kind == ".csv":
         return _table(file, _csv_rows(file))
-    if file.suffix == ".xlsx":
+    if kind == ".xlsx":
         return _sheets(file)
     return _yaml_entries(file)
 
@@ -248,7 +259,12 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # Excel knows no whole numbers
-    return _NO_TEXT.sub("", str(value)).strip()
+    return plain(str(value)).strip()
+
+
+def plain(text: str) -> str:
+    """`text` without what no text holds, and with the characters that were meant for look-alike radicals."""
+    return _NO_TEXT.sub("", text).translate(_RADICALS)
 
 
 def _date(where: str, key: str, value: object) -> date | None:
