@@ -23,12 +23,17 @@ class CircuitBreaker:
         self._within_s = within_s
         self.rest_s = rest_s
         self._failed_at: list[float] = []
+        self._rests_until = 0.0
         self._tried_at: float | None = None  # when the trial under way began
         self.state: Literal["closed", "open", "half-open"] = "closed"
 
+    def rests(self, now_s: float) -> bool:
+        """Whether nobody may ask now; asking this changes nothing."""
+        return self.state == "open" and now_s < self._rests_until
+
     def may_ask(self, now_s: float) -> bool:
         """Whether a request may be made now; while half-open that is given to one alone."""
-        if self.state == "open" and now_s >= self._failed_at[-1] + self.rest_s:
+        if self.state == "open" and now_s >= self._rests_until:
             self.state = "half-open"
         lost = self._tried_at is not None and now_s >= self._tried_at + self.rest_s
         if self.state == "half-open" and (self._tried_at is None or lost):
@@ -43,13 +48,18 @@ class CircuitBreaker:
         self._failed_at.clear()
         return closed
 
-    def failed(self, now_s: float) -> bool:
-        """A request failed; True when that opened the closed breaker, which is worth a line in the log."""
+    def failed(self, now_s: float, rest_s: float | None = None) -> bool:
+        """A request failed; True when that opened the closed breaker, which is worth a line in the log.
+
+        A service that said how long it wants to be left alone (`rest_s`) is left alone at once, for so long.
+        """
         recent = [at for at in self._failed_at if at > now_s - self._within_s]
         self._failed_at = [*recent, now_s]
         was_closed = self.state == "closed"
-        if not was_closed or len(self._failed_at) >= self._failures:
+        if not was_closed or rest_s is not None or len(self._failed_at) >= self._failures:
             self.state, self._tried_at = "open", None
+            until = now_s + (self.rest_s if rest_s is None else rest_s)
+            self._rests_until = max(self._rests_until, until)
         return was_closed and self.state == "open"
 
     def abandoned(self) -> None:

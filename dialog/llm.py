@@ -1,21 +1,16 @@
 """The dialog with a language model: any OpenAI-compatible endpoint, grounded in the knowledge base.
 
 The embedded dialog stands behind it: it obeys the orders that must always work, finishes what it has
-begun, and takes over whenever the model's service fails.
+begun, and takes over whenever the model's service fails or says what it must not.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-import anyio
-import httpx
 import structlog
 
 from dialog import (
@@ -31,59 +26,71 @@ from dialog import (
     phrases,
 )
 from dialog.breaker import CircuitBreaker
-from dialog.confidence import confidence
-from dialog.expecting import asked_in
+from dialog.grounding import Grounds
 from dialog.intake import Intake
+from dialog.intents import Intent, control_intent
 from dialog.knowledge import Hit, Knowledge
-from dialog.llm_stream import LlmTimeouts, ToolCall, stream_chat
+from dialog.llm_bridge import instead
+from dialog.llm_endpoints import Endpoint, Endpoints, Resting
+from dialog.llm_prompt import Prompt, called_again, found_passages, result
+from dialog.llm_reply import PASSAGES, SOURCE_SCORE, Reply, distinct
+from dialog.llm_speech import Unfit, gives_orders, speakable
+from dialog.llm_stream import LlmTimeouts, ToolCall
+from dialog.llm_tools import (
+    chosen_action,
+    intake_of,
+    is_confirmed,
+    may_end,
+    text_arguments,
+    ticket_status,
+    transfer,
+)
 from dialog.manager import EmbeddedDialog
+from dialog.masking import Masks
 from dialog.talk import Talk, turn_of
-from dialog.words import digits_in
 
-_PROMPTS = Path(__file__).parent / "prompts"
-HISTORY = 24  # messages of the call that the model sees
-PASSAGES = 4
+__all__ = ["Endpoint", "LlmDialog"]
+
 MIN_SCORE = 0.02  # a passage scored lower is not shown to the model
-SOURCE_SCORE = 0.3  # from this score on a passage shown counts as a source of the reply
+MAX_LOOKUPS = 3  # rounds of looking something up for one reply
+MAX_HELD = 3  # clauses
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_PRIVATE = re.compile("[0-9零〇一二三四五六七八九幺]{7,}[Xx]?")
-CALLER_MARK = "【来电号码】"
+_QUESTION_END = re.compile("[？?]|吗[。]?$")
+_DONE = re.compile(
+    "已经?(?:帮|为|给)?您?(?:登记|提交|受理|上报|反映|转交|记录)(?!在|的)|(?:登记|提交|上报)(?:成功|好了|完成)"
+)
+_HANDS_OVER = re.compile("(?:帮|为|给)您(?:转接|转到|转人工|转给人工)(?![^。]*[吗？?])")
+# Said before a tool is called as a rule; held back until the next words, as the tool may not be allowed.
+_PREFACE = re.compile(
+    "^(?:好的?|嗯|行|没问题|明白了?|收到|了解)[，,。！!]?$|登记|提交|上报|工单|受理|再见|挂断"
+)
 
 
 class LlmDialog:
-    """A Dialog on a language model's service, with `fallback` behind it."""
+    """A Dialog on language models' services, with `fallback` behind them."""
 
     def __init__(
         self,
-        base_url: str,
-        model: str,
-        api_key: str | None,
+        endpoints: Sequence[Endpoint],
         fallback: EmbeddedDialog,
         knowledge: Knowledge,
         *,
         timeouts: LlmTimeouts | None = None,
-        breaker: CircuitBreaker | None = None,
+        breakers: Sequence[CircuitBreaker] = (),
     ) -> None:
-        """`base_url` as OpenAI clients take it (…/v1); `api_key` is sent as a bearer token where given.
+        """`endpoints` are asked in their order, one that keeps failing not while its breaker is open.
 
-        While `breaker` is open the model is not asked and the embedded dialog answers at once.
+        While none may be asked, the embedded dialog answers at once. Raises ValueError without an endpoint.
         """
-        self._url = base_url.rstrip("/") + "/chat/completions"
-        self._model = model
+        self._endpoints = Endpoints(endpoints, timeouts or LlmTimeouts(), breakers)
         self._fallback = fallback
         self._knowledge = knowledge
-        self._timeouts = timeouts or LlmTimeouts()
-        self._breaker = breaker or CircuitBreaker()
-        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx.AsyncClient(headers=headers)
-        self._system = (_PROMPTS / "system.md").read_text(encoding="utf-8")
-        self._tools = json.loads((_PROMPTS / "tools.json").read_text(encoding="utf-8"))
+        self._prompt = Prompt(fallback.city, fallback.hotline_name)
         self._log = structlog.get_logger(__name__)
 
     async def aclose(self) -> None:
-        """Close the connections to the endpoint."""
-        await self._client.aclose()
+        """Close the connections to the endpoints."""
+        await self._endpoints.aclose()
 
     def greeting(self, call: CallContext) -> str:
         """What the agent says first."""
@@ -96,212 +103,175 @@ class LlmDialog:
     async def reply(
         self, call: CallContext, history: Sequence[Message]
     ) -> AsyncGenerator[str | Basis | Action, None]:
-        """Answer the last message of `history`; a failure of the service is bridged, not raised."""
+        """Answer the last message of `history`; a failure of the model is bridged, not raised."""
         talk = turn_of(call, history).talk
-        told_result = bool(history) and history[-1].who == "result"
-        embedded = talk.begun or told_result or self._fallback.is_order(history)
-        if embedded or not self._breaker.may_ask(anyio.current_time()):
+        if self._is_embedded(history, talk) or self._endpoints.resting:
             async with aclosing(self._fallback.reply(call, history)) as answer:
                 async for item in answer:
                     yield item
             return
-        started = False
+        reply = await self._begin(call, history, talk)
         try:
-            async with aclosing(self._ask(call, history, talk)) as answer:
+            async with aclosing(self._ask(reply)) as answer:
                 async for item in answer:
                     yield item
-                    started = True
             return
         except LlmError as error:
-            self._log.warning("llm_failed", call_id=call.call_id, error=str(error), mid_reply=started)
-        async for item in self._bridge(call, history, started):
-            yield item
-
-    async def _bridge(
-        self, call: CallContext, history: Sequence[Message], started: bool
-    ) -> AsyncGenerator[str | Basis | Action, None]:
-        """The embedded dialog's reply; after words of the model were spoken, without a second Basis."""
-        items = [item async for item in self._fallback.reply(call, history)]
-        if not started:
-            for item in items:
-                yield item
-            return
-        basis = next(item for item in items if isinstance(item, Basis))
-        # The memory of this reply cannot be kept any more: what depends on it must begin anew next turn.
-        if isinstance(basis.memory, Talk) and (
-            basis.memory.intake or basis.memory.awaiting in ("choice", "confirm", "offer")
-        ):
-            yield phrases.PROBLEM_RETRY
-            return
-        yield phrases.START_OVER
-        for item in items:
-            if not isinstance(item, Basis):
+            failure = error
+        if not isinstance(failure, Resting):
+            self._log.warning("llm_failed", call_id=call.call_id, error=str(failure), mid_reply=reply.began)
+        async with aclosing(instead(reply, failure, self._fallback)) as answer:
+            async for item in answer:
                 yield item
 
-    async def _ask(
-        self, call: CallContext, history: Sequence[Message], talk: Talk
-    ) -> AsyncGenerator[str | Basis | Action, None]:
-        """The model's reply, clause by clause, each checked; raises LlmError.
+    # -- before the model is asked ---------------------------------------------------------------------------
 
-        What the reply asks for is read from its first clause, as the Basis goes out before the rest is known:
-        a question asked at once is known, one that follows other words is not ("anything").
-        """
-        last = history[-1]
-        hits = self._hits(history)
-        masks = _masks(call, history)
-        payload = {
-            "model": self._model,
-            "stream": True,
-            "temperature": 0.2,
-            "messages": self._messages(history, hits, masks),
-            "tools": self._tools,
-        }
-        basis = Basis(
-            _sure(last.confidence, hits),
-            tuple(hit.passage.ref for hit in hits if hit.score >= SOURCE_SCORE),
-            replace(talk, said="", misses=0, awaiting=""),
-            talk.rate,
-        )
-        known = _numbers([*(h.passage.answer for h in hits), *(m.text for m in history)])
-        spoken = False
-        calls: list[ToolCall] = []
-        async with aclosing(self._stream(payload)) as stream:
-            async for item in stream:
-                if isinstance(item, ToolCall):
-                    calls.append(item)
-                    continue
-                clause = _checked(item, known, masks)
-                if not spoken:
-                    yield replace(basis, expects=asked_in(clause))
-                spoken = True
-                yield clause
-        action, words = self._action(calls, call, history, masks)
-        if not spoken:
-            yield basis
-            yield words
-        if action:
-            yield action
+    def _is_embedded(self, history: Sequence[Message], talk: Talk) -> bool:
+        """Whether the embedded dialog answers: what it began, outcomes, orders, who asks for a work order."""
+        if not history or history[-1].who != "caller":
+            return True
+        progress = control_intent(history[-1].said) is Intent.PROGRESS
+        return talk.begun or progress or self._fallback.is_order(history)
 
-    async def _stream(self, payload: Mapping[str, Any]) -> AsyncGenerator[str | ToolCall, None]:
-        """The model's answer; how it went is told to the breaker. Raises LlmError."""
-        told = False
-        try:
-            async with aclosing(stream_chat(self._client, self._url, payload, self._timeouts)) as stream:
-                async for item in stream:
-                    yield item
-            told = True
-            if self._breaker.succeeded():
-                self._log.info("llm_back")
-        except LlmError as error:
-            told = True
-            if self._breaker.failed(anyio.current_time()):
-                self._log.warning("llm_given_a_rest", rest_s=self._breaker.rest_s, error=str(error))
-            raise
-        finally:
-            if not told:
-                self._breaker.abandoned()
+    async def _begin(self, call: CallContext, history: Sequence[Message], talk: Talk) -> Reply:
+        masks = Masks(self._fallback.clerk.gazetteer, call.caller)
+        hits = await self._hits(history)
+        messages = self._prompt.messages(history, masks, hits)
+        return Reply(call, history, talk, masks, messages, hits, self._grounds(history, hits, ()))
 
-    def _hits(self, history: Sequence[Message]) -> list[Hit]:
+    async def _hits(self, history: Sequence[Message]) -> list[Hit]:
         """Passages for the caller's last words; with the words before where the last alone say little."""
         said = [m.said for m in history if m.who == "caller"][-2:]
-        hits = self._knowledge.search(said[-1], PASSAGES) if said else []
+        hits = await self._find(said[-1])
         if len(said) == 2 and (not hits or hits[0].score < SOURCE_SCORE):
-            hits = sorted([*hits, *self._knowledge.search(said[0], PASSAGES)], key=lambda hit: -hit.score)
-        best: dict[str, Hit] = {}
+            hits = sorted([*hits, *await self._find(said[0])], key=lambda hit: -hit.score)
+        return distinct(hits)
+
+    async def _find(self, text: str) -> list[Hit]:
+        """Passages for `text`, without any that gives orders to a model."""
+        hits = [hit for hit in await self._knowledge.find(text, PASSAGES) if hit.score >= MIN_SCORE]
         for hit in hits:
-            best.setdefault(hit.passage.id, hit)
-        return [hit for hit in best.values() if hit.score >= MIN_SCORE][:PASSAGES]
+            if self._gives_orders(hit):
+                self._log.warning("passage_gives_orders", passage=hit.passage.id)
+        return [hit for hit in hits if not self._gives_orders(hit)]
 
-    def _messages(
-        self, history: Sequence[Message], hits: Sequence[Hit], masks: Mapping[str, str]
-    ) -> list[dict[str, str]]:
-        passages = "\n".join(
-            f"- 问：{hit.passage.question} 答：{hit.passage.answer}（{hit.passage.department}）"
-            for hit in hits
+    def _gives_orders(self, hit: Hit) -> bool:
+        return gives_orders(f"{hit.passage.question}{hit.passage.answer}", self._prompt.tool_names)
+
+    def _grounds(self, history: Sequence[Message], hits: Sequence[Hit], told: Sequence[str]) -> Grounds:
+        return Grounds(
+            [hit.passage for hit in hits],
+            [m.text + "。" + m.heard for m in history if m.who == "caller"],
+            [*(m.text for m in history if m.who == "agent"), *told],
+            self._fallback.clerk.gazetteer,
+            self._fallback.city,
         )
-        system = self._system.replace("{city}", self._fallback.city)
-        system = system.replace("{hotline}", self._fallback.hotline_name)
-        messages = [{"role": "system", "content": system.replace("{passages}", passages or "（没有找到）")}]
-        for message in history[-HISTORY:]:
-            text = _masked(message.text, masks)
-            if message.who == "result":
-                messages.append({"role": "system", "content": f"工单登记结果：{text or '失败'}"})
-            elif text:
-                role = "user" if message.who == "caller" else "assistant"
-                messages.append({"role": role, "content": text})
-        return messages
 
-    def _action(
-        self,
-        calls: Sequence[ToolCall],
-        call: CallContext,
-        history: Sequence[Message],
-        masks: Mapping[str, str],
-    ) -> tuple[Action | None, str]:
-        """The action of the first tool call, and what is said with it when the model said nothing."""
-        if not calls:
-            return None, ""
-        tool, arguments = calls[0].name, {k: _unmasked(str(v), masks) for k, v in calls[0].arguments.items()}
-        if tool == "transfer":
-            summary = self._fallback.summarize(call, history)
-            request = arguments.get("request") or summary.request
-            if arguments.get("reason") == "caller_asked":
-                return Transfer("caller_asked", replace(summary, request=request)), phrases.TO_HUMAN
-            points = (f"未答复：{request}",)
-            summary = replace(summary, request=request, open_points=points)
-            return Transfer("low_confidence", summary), phrases.NO_ANSWER_TRANSFER
-        if tool == "file_ticket" and arguments.get("matter"):
-            intake = Intake(
-                matter=arguments["matter"],
-                place=arguments.get("place", ""),
-                time=arguments.get("time", ""),
-                name=arguments.get("name", ""),
-                contact=digits_in(arguments.get("contact", ""), by_sound=False),
-            )
-            return FileTicket(self._fallback.clerk.draft(intake)), phrases.INTAKE_FILING
-        if tool == "end_call":
-            return EndCall(), phrases.GOODBYE
-        raise LlmError(f"LLM called tool {tool!r} in a way this program does not know", retryable=True)
+    # -- what the model says and does ------------------------------------------------------------------------
 
+    async def _ask(self, reply: Reply) -> AsyncGenerator[str | Basis | Action, None]:
+        """The model's reply, clause by clause, each checked; raises LlmError."""
+        while True:
+            body = {"temperature": 0.2, "messages": reply.messages, "tools": self._prompt.tools}
+            calls: list[ToolCall] = []
+            async with aclosing(self._endpoints.chat(body, reply.call.call_id)) as stream:
+                async for item in stream:
+                    if isinstance(item, ToolCall):
+                        calls.append(item)
+                        continue
+                    for said in self._said(reply, item):
+                        yield said
+                    if reply.is_long:
+                        if not _QUESTION_END.search(reply.spoken[-2:]):
+                            yield phrases.ANYTHING_ELSE
+                        return
+            action = chosen_action(calls)
+            if action or not calls:
+                break
+            await self._look_up(reply, calls)
+        for done in self._done(reply, action):
+            yield done
 
-def _sure(asr: float, hits: Sequence[Hit]) -> float:
-    if not hits:
-        return confidence(asr, 0.0, 0.0, 0)
-    margin = hits[0].score - (hits[1].score if len(hits) > 1 else 0.0)
-    return confidence(asr, hits[0].score, margin, 0)
+    def _said(self, reply: Reply, clause: str) -> Iterator[str | Basis]:
+        """`clause` as it is spoken, behind the Basis where it is the first; raises Unfit."""
+        known = [f"{hit.passage.question}{hit.passage.answer}" for hit in reply.hits]
+        text = speakable(clause, self._prompt.secrets, [*known, *(m.text for m in reply.history)])
+        if not text:
+            return
+        if reply.masks.unknown(text):
+            raise Unfit("unknown mark")
+        if _DONE.search(text) and not reply.talk.filed:
+            raise Unfit("something done that was not")
+        before = re.split("[。！？!?]", reply.round)[-1]
+        if kind := reply.grounds.violation(Masks.without(text), Masks.without(before)):
+            raise Unfit(kind)
+        reply.round += text
+        if not reply.began and len(reply.held) < MAX_HELD and _PREFACE.search(text):
+            reply.held.append(text)
+            return
+        yield from self._given_out(reply, text)
 
+    def _given_out(self, reply: Reply, text: str, *, intake: Intake | None = None) -> Iterator[str | Basis]:
+        """The Basis where it is not out yet, then what was held and `text`, private parts put back."""
+        words = reply.masks.restore("".join(reply.held) + text)
+        reply.held.clear()
+        if not reply.began:
+            reply.began = True
+            yield reply.basis(words, intake)
+        reply.spoken += words
+        if words:
+            yield words
 
-def _numbers(texts: Iterable[str]) -> set[str]:
-    return {number for text in texts for number in _NUMBER.findall(text)}
+    async def _look_up(self, reply: Reply, calls: Sequence[ToolCall]) -> None:
+        """Answer the model's questions, for its next round; raises Unfit where it does not stop asking."""
+        reply.lookups += 1
+        if reply.lookups > MAX_LOOKUPS:
+            raise Unfit("looking up without an end")
+        reply.messages.append(called_again(calls, reply.round))
+        reply.round = ""
+        for call in calls:
+            content: object
+            arguments = text_arguments(call, reply.masks)
+            if call.name == "search_knowledge":
+                hits = await self._find(arguments.get("query") or reply.history[-1].said)
+                reply.hits = distinct([*hits, *reply.hits])
+                content = found_passages(hits)
+            else:
+                number = arguments.get("number", "")
+                told = await ticket_status(number, reply.call, self._fallback.tickets)
+                reply.told.append("，".join(told.values()))
+                content = {name: reply.masks.mask(text) for name, text in told.items()}
+            reply.messages.append(result(call.id, content))
+        reply.grounds = self._grounds(reply.history, reply.hits, reply.told)
 
+    def _done(self, reply: Reply, action: ToolCall | None) -> Iterator[str | Basis | Action]:
+        """The end of the reply: what is held, and the action where the state of the call allows it."""
+        if not action:
+            if not reply.began and not reply.held:
+                raise Unfit("nothing")
+            yield from self._given_out(reply, "")
+            if _HANDS_OVER.search(reply.spoken):  # said, and the tool forgotten
+                yield Transfer("low_confidence", self.summarize(reply.call, reply.history))
+        elif action.name == "transfer":
+            done, words = transfer(action, reply.masks, self.summarize(reply.call, reply.history))
+            yield from self._given_out(reply, "" if reply.spoken or reply.held else words)
+            yield done
+        elif action.name == "file_ticket":
+            yield from self._filed(reply, intake_of(action, reply.masks))
+        elif may_end(reply.history, asked_more=reply.talk.awaiting in ("more", "closing")):
+            yield from self._given_out(reply, "" if reply.spoken or reply.held else phrases.GOODBYE)
+            yield EndCall()
+        else:
+            reply.held.clear()
+            yield from self._given_out(reply, phrases.ANYTHING_ELSE)
 
-def _checked(clause: str, known: set[str], masks: Mapping[str, str]) -> str:
-    """`clause` with private numbers put back; raises LlmError on a number that the model was not given."""
-    unmasked = _unmasked(clause, masks)
-    plain = clause
-    for mark in masks.values():
-        plain = plain.replace(mark, "")
-    if not _numbers([plain]) <= known:
-        raise LlmError("LLM said a number that is in no passage", retryable=False)
-    return unmasked
-
-
-def _masks(call: CallContext, history: Sequence[Message]) -> dict[str, str]:
-    """Private numbers said in the call → the marks that the model sees instead."""
-    masks = {call.caller: CALLER_MARK} if call.caller else {}
-    for message in history:
-        for number in _PRIVATE.findall(message.text):
-            masks.setdefault(number, f"【号码{len(masks) + 1}】")
-    return masks
-
-
-def _masked(text: str, masks: Mapping[str, str]) -> str:
-    for number in sorted(masks, key=len, reverse=True):
-        text = text.replace(number, masks[number])
-    return text
-
-
-def _unmasked(text: str, masks: Mapping[str, str]) -> str:
-    for number, mark in masks.items():
-        text = text.replace(mark, number)
-    return text
+    def _filed(self, reply: Reply, intake: Intake) -> Iterator[str | Basis | Action]:
+        """The work order if the caller said yes to it, else its read-back: the embedded dialog goes on."""
+        clerk = self._fallback.clerk
+        if is_confirmed(intake, reply.call, reply.history):
+            words = "" if reply.spoken or reply.held else phrases.INTAKE_FILING
+            yield from self._given_out(reply, words, intake=replace(intake, asking="filing"))
+            yield FileTicket(clerk.draft(intake))
+            return
+        reply.held.clear()
+        yield from self._given_out(reply, clerk.question(intake, reply.call.caller), intake=intake)

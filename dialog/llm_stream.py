@@ -7,6 +7,8 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import anyio
@@ -18,43 +20,81 @@ _T = TypeVar("_T")
 RETRYABLE_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
 DRAIN_S = 0.1  # for what a server sends after its answer, so that the connection can serve the next one
 CLOSE_S = 1.0  # for closing a connection
+MAX_CLAUSE = 200  # characters without an end that make no sentence
+MAX_REST_S = 300.0  # that a service may ask for at most
 _CLAUSE = re.compile(r"[，。！？；,!?;\n]")
+_NUMERAL = "0123456789零〇一二三四五六七八九十百千万幺两"
+_THINK, _THOUGHT = "<think>", "</think>"
 
 
 @dataclass(frozen=True, slots=True)
 class LlmTimeouts:
     """Seconds that may be spent waiting for the model.
 
-    `idle_s` counts from the first words to the first clause, and from clause to clause, since nothing less
-    can be spoken: neither blanks, nor single characters that drip in, nor comments and empty events that a
-    server sends to keep the connection alive reset it. `tool_s` is for a tool call to come in whole.
+    `first_token_s` is for all endpoints that are asked in turn. `idle_s` counts from the first words to the
+    first clause, and from clause to clause, since nothing less can be spoken: neither blanks, nor single
+    characters that drip in, nor comments and empty events that a server sends to keep the connection alive
+    reset it. `tool_s` is for a tool call to come in whole. None of these is above 2.5, so that a caller hears
+    the embedded dialog within 3 s of whatever fails.
     """
 
-    connect_s: float = 2.0
-    first_token_s: float = 4.0
+    connect_s: float = 1.0
+    first_token_s: float = 2.5
     idle_s: float = 2.5
-    tool_s: float = 6.0
-    total_s: float = 30.0
+    tool_s: float = 2.5
+    total_s: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool the model wants used, with its arguments."""
+    """A tool the model wants used, with its arguments; None where they are not a JSON object."""
 
     name: str
-    arguments: Mapping[str, Any]
+    arguments: Mapping[str, Any] | None
+    id: str = ""
+
+
+class RestAsked(LlmError):
+    """The endpoint asked to be left alone for `rest_s` seconds (Retry-After, RFC 9110 section 10.2.3)."""
+
+    def __init__(self, message: str, rest_s: float) -> None:
+        super().__init__(message, retryable=True)
+        self.rest_s = rest_s
+
+
+@dataclass(slots=True)
+class Patience:
+    """Seconds of waiting left: for the next token and in all."""
+
+    token_s: float
+    total_s: float
+
+    async def wait(self, awaitable: Awaitable[_T]) -> _T:
+        """The result of `awaitable`; raises LlmError when patience ends first."""
+        start = anyio.current_time()
+        try:
+            with anyio.CancelScope(deadline=start + min(self.token_s, self.total_s)):
+                return await awaitable
+        finally:
+            waited = anyio.current_time() - start
+            self.token_s -= waited
+            self.total_s -= waited
+        raise LlmError("LLM too slow: no text in time", retryable=True)
 
 
 @dataclass(slots=True)
 class _Progress:
     """What has arrived of one completion."""
 
+    unread: str = ""  # text that may be the beginning of a mark around the model's thoughts
+    thinking: bool = False
     pending: str = ""  # text after the last clause
     clauses: int = 0
     began: bool = False  # there are words
     finished: bool = False
     names: dict[int, str] = field(default_factory=dict)
     arguments: dict[int, str] = field(default_factory=dict)
+    ids: dict[int, str] = field(default_factory=dict)
 
     @property
     def steps(self) -> int:
@@ -63,16 +103,17 @@ class _Progress:
 
 
 async def stream_chat(
-    client: httpx.AsyncClient, url: str, payload: Mapping[str, Any], timeouts: LlmTimeouts
+    client: httpx.AsyncClient, request: httpx.Request, timeouts: LlmTimeouts, patience: Patience
 ) -> AsyncGenerator[str | ToolCall, None]:
     """Yield the text clause by clause as it comes, then the tool calls.
 
-    The clauses together are the text, less blanks at its end. Raises LlmError, also for an empty answer.
-    Closing the generator early closes the connection, so that the model stops.
+    The clauses together are the text, less blanks at its end and less what the model thinks aloud (<think>,
+    reasoning_content). No number is cut. Raises LlmError, also for an empty answer. Closing the generator
+    early closes the connection, so that the model stops.
     """
     progress = _Progress()
     try:
-        async with aclosing(_events(client, url, payload, timeouts, progress)) as events:
+        async with aclosing(_events(client, request, timeouts, patience, progress)) as events:
             async for event in events:
                 if clause := _take(event, progress):
                     yield clause
@@ -80,37 +121,31 @@ async def stream_chat(
         raise LlmError(f"LLM connection failed: {type(error).__name__}", retryable=True) from error
     if not progress.finished:
         raise LlmError("LLM stream ended before the answer did", retryable=True)
-    if not progress.began and not progress.names:
+    rest = progress.pending + ("" if progress.thinking else progress.unread)
+    if not _speakable(rest) and not progress.clauses and not progress.names:
         raise LlmError("LLM gave an empty answer", retryable=True)
-    calls = [
-        ToolCall(name, _arguments(name, progress.arguments.get(index, "")))
-        for index, name in sorted(progress.names.items())
-    ]
-    if _speakable(progress.pending):
-        yield progress.pending
-    for call in calls:
-        yield call
+    if _speakable(rest):
+        yield rest
+    for index, name in sorted(progress.names.items()):
+        call_id = progress.ids.get(index) or f"call_{index}"
+        yield ToolCall(name, _arguments(progress.arguments.get(index, "")), call_id)
 
 
 async def _events(
     client: httpx.AsyncClient,
-    url: str,
-    payload: Mapping[str, Any],
+    request: httpx.Request,
     timeouts: LlmTimeouts,
+    patience: Patience,
     progress: _Progress,
 ) -> AsyncGenerator[Mapping[str, Any], None]:
     """The JSON events of the stream, while the time for waiting lasts.
 
     Only waiting counts, not the time in which the consumer speaks what has come so far.
     """
-    patience = _Patience(timeouts.first_token_s, timeouts.total_s)
-    limits = httpx.Timeout(timeouts.total_s, connect=timeouts.connect_s)
-    request = client.build_request("POST", url, json=dict(payload), timeout=limits)
     response = await patience.wait(client.send(request, stream=True))
     try:
         if response.status_code != 200:
-            status = response.status_code
-            raise LlmError(f"LLM endpoint answered {status}", retryable=status in RETRYABLE_STATUS)
+            raise _refusal(response)
         lines = response.aiter_lines()
         steps = 0
         while (line := await patience.wait(anext(lines, None))) is not None:
@@ -135,23 +170,16 @@ async def _drain(lines: AsyncIterator[str]) -> None:
             pass
 
 
-@dataclass(slots=True)
-class _Patience:
-    """Seconds of waiting left: for the next token and in all."""
-
-    token_s: float
-    total_s: float
-
-    async def wait(self, awaitable: Awaitable[_T]) -> _T:
-        """The result of `awaitable`; raises LlmError when patience ends first."""
-        start = anyio.current_time()
-        with anyio.CancelScope(deadline=start + min(self.token_s, self.total_s)):
-            result = await awaitable
-            waited = anyio.current_time() - start
-            self.token_s -= waited
-            self.total_s -= waited
-            return result
-        raise LlmError("LLM too slow: no text in time", retryable=True)
+def _refusal(response: httpx.Response) -> LlmError:
+    """The error of a status other than 200."""
+    status, asked = response.status_code, response.headers.get("retry-after", "").strip()
+    message = f"LLM endpoint answered {status}"
+    if asked.isdigit():
+        return RestAsked(message, min(float(asked), MAX_REST_S))
+    with suppress(ValueError, TypeError):  # a date, or nonsense
+        rest_s = (parsedate_to_datetime(asked) - datetime.now(timezone.utc)).total_seconds()
+        return RestAsked(message, min(max(rest_s, 0.0), MAX_REST_S))
+    return LlmError(message, retryable=status in RETRYABLE_STATUS)
 
 
 def _json(data: str) -> Mapping[str, Any]:
@@ -171,11 +199,13 @@ def _take(event: Mapping[str, Any], progress: _Progress) -> str:
     try:
         for choice in event.get("choices") or ():
             delta = choice.get("delta") or {}
-            progress.pending += str(delta.get("content") or "")
+            _read(str(delta.get("content") or ""), progress)
             for part in delta.get("tool_calls") or ():
                 index, function = int(part.get("index", 0)), part.get("function") or {}
                 if function.get("name"):
                     progress.names[index] = str(function["name"])
+                if part.get("id"):
+                    progress.ids[index] = str(part["id"])
                 arguments = progress.arguments.get(index, "") + (function.get("arguments") or "")
                 progress.arguments[index] = arguments
             # Some servers write the word null into every event.
@@ -183,12 +213,40 @@ def _take(event: Mapping[str, Any], progress: _Progress) -> str:
     except (AttributeError, TypeError, ValueError) as error:
         raise LlmError("LLM stream event has an unknown shape", retryable=True) from error
     progress.began = progress.began or _speakable(progress.pending)
-    ends = [mark.end() for mark in _CLAUSE.finditer(progress.pending)]
-    if not ends or not _speakable(progress.pending[: ends[-1]]):
+    end = _last_end(progress.pending)
+    if not _speakable(progress.pending[:end]):
+        if len(progress.pending) > MAX_CLAUSE:
+            raise LlmError("LLM text has no clauses", retryable=True)
         return ""
-    clause, progress.pending = progress.pending[: ends[-1]], progress.pending[ends[-1] :]
+    clause, progress.pending = progress.pending[:end], progress.pending[end:]
     progress.clauses += 1
     return clause
+
+
+def _read(text: str, progress: _Progress) -> None:
+    """Put `text` into `progress.pending`, without what the model thinks aloud."""
+    text, progress.unread = progress.unread + text, ""
+    while text:
+        before, found, text = text.partition(_THOUGHT if progress.thinking else _THINK)
+        if not progress.thinking and _THOUGHT in before:  # some servers take off the opening mark
+            progress.pending, before = "", before.rpartition(_THOUGHT)[2]
+        if not found:
+            begun = (n for n in range(len(_THOUGHT) - 1, 0, -1) if before[-n:] in (_THINK[:n], _THOUGHT[:n]))
+            kept = len(before) - next(begun, 0)
+            before, progress.unread = before[:kept], before[kept:]
+        progress.pending += "" if progress.thinking else before
+        progress.thinking = progress.thinking is not bool(found)
+
+
+def _last_end(text: str) -> int:
+    """Where the last whole clause of `text` ends, 0 where none does; never within a number or a mark."""
+    for mark in reversed(list(_CLAUSE.finditer(text))):
+        at, end = mark.start(), mark.end()
+        number = text[at] in "，," and text[at - 1 : at] and text[at - 1] in _NUMERAL
+        cut = number and (end == len(text) or text[end] in _NUMERAL)
+        if not cut and text.count("【", 0, end) <= text.count("】", 0, end):
+            return end
+    return 0
 
 
 def _speakable(text: str) -> bool:
@@ -196,11 +254,9 @@ def _speakable(text: str) -> bool:
     return any(char.isalnum() for char in text)
 
 
-def _arguments(name: str, text: str) -> Mapping[str, Any]:
+def _arguments(text: str) -> Mapping[str, Any] | None:
     try:
         arguments = json.loads(text or "{}")
-    except ValueError as error:
-        raise LlmError(f"LLM called {name} with arguments that are not JSON", retryable=True) from error
-    if not isinstance(arguments, dict):
-        raise LlmError(f"LLM called {name} with arguments that are not an object", retryable=True)
-    return arguments
+    except ValueError:
+        return None
+    return arguments if isinstance(arguments, dict) else None

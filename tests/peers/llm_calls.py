@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 
-from dialog import Basis, CallContext, Message, TicketDraft, TicketState
+from dialog import Basis, CallContext, Message, TicketDraft, TicketLookup, TicketState
 from dialog.knowledge import Knowledge
-from dialog.llm import LlmDialog
+from dialog.llm import Endpoint, LlmDialog
 from dialog.llm_stream import LlmTimeouts
 from dialog.manager import EmbeddedDialog
 from dialog.passages import Passage
@@ -45,10 +45,17 @@ def asked(text: str) -> list[Message]:
 
 
 @asynccontextmanager
-async def opened(url: str, timeouts: LlmTimeouts = FAST) -> AsyncIterator[LlmDialog]:
-    """The dialog on the endpoint at `url`, while the context lasts."""
+async def opened(
+    url: str,
+    timeouts: LlmTimeouts = FAST,
+    *others: str,
+    knowledge: Knowledge = KNOWLEDGE,
+    tickets: TicketLookup | None = None,
+) -> AsyncIterator[LlmDialog]:
+    """The dialog on the endpoint at `url`, then those at `others`, while the context lasts."""
+    endpoints = [Endpoint(one, "m", "secret") for one in (url, *others)]
     dialog = LlmDialog(
-        url, "m", "secret", EmbeddedDialog(KNOWLEDGE, NoTickets()), KNOWLEDGE, timeouts=timeouts
+        endpoints, EmbeddedDialog(knowledge, tickets or NoTickets()), knowledge, timeouts=timeouts
     )
     try:
         yield dialog
