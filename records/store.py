@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from records import CHINA, calls, knowledge, seats, tickets, users
+from records import CHINA, calls, knowledge, outbox, seats, tickets, users
 from records.calls import ClosedCall
 from records.engine import Database
 from records.users import User
@@ -26,12 +26,17 @@ class Store:
 
     `url` is sqlite:///FILE or postgresql://…; `clock` gives the present as an aware datetime, whose date is
     the one in work order numbers. Raises RecordsError when the database cannot be opened or is no database;
-    so does every method when it cannot be read or written.
+    so does every method when it cannot be read or written. With `tell_tickets` every work order filed or
+    changed is put into the `outbox`, to be sent to the city's own system.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], datetime] = _china_now) -> None:
+    def __init__(
+        self, url: str, *, clock: Callable[[], datetime] = _china_now, tell_tickets: bool = False
+    ) -> None:
         self._db = Database(url)
         self._now = clock
+        self._tell_tickets = tell_tickets
+        self.outbox = outbox.Messages(self._db, clock)
 
     def close(self) -> None:
         """Close all connections."""
@@ -138,7 +143,12 @@ class Store:
             "joins": joins,
         }
         with self._db.write() as connection:
-            return tickets.file_ticket(connection, key, self._now(), fields)
+            now = self._now()
+            number = tickets.file_ticket(connection, key, now, fields)
+            found = tickets.get_ticket(connection, number) if self._tell_tickets else None
+            if found:
+                outbox.put_ticket(connection, "ticket.filed", found, now)
+            return number
 
     def ticket(self, number: str) -> dict[str, Any] | None:
         """A work order, None if there is none; its status is one of records.tickets.TICKET_STATUS."""
@@ -170,7 +180,11 @@ class Store:
         Raises NotFound, ValueError.
         """
         with self._db.write() as connection:
-            return tickets.update_ticket(connection, number, self._now(), fields)
+            now = self._now()
+            changed = tickets.update_ticket(connection, number, now, fields)
+            if self._tell_tickets:
+                outbox.put_ticket(connection, "ticket.updated", changed, now)
+            return changed
 
     # Knowledge
 
