@@ -14,10 +14,12 @@ from dialog import Action, Basis, CallContext, Message, Summary, TicketLookup, T
 from dialog.complaints import Complaints
 from dialog.courtesies import Courtesies
 from dialog.expecting import expected
+from dialog.guidance import Guidance
 from dialog.handing_over import no_answer, summary_of
 from dialog.intake import Clerk
 from dialog.intents import EMERGENCIES, Intent, control_intent
 from dialog.knowledge import Knowledge
+from dialog.leading import Leading, left
 from dialog.places import load_gazetteer, load_taxonomy
 from dialog.policy import Policy
 from dialog.progress import progress
@@ -49,6 +51,7 @@ class EmbeddedDialog:
     city: str = "临江市"
     hotline_name: str = "一二三四五热线"
     policy: Policy = field(default_factory=Policy)
+    guidance: Guidance = field(default_factory=lambda: Guidance(()))
     clerk: Clerk = field(default_factory=lambda: Clerk(load_gazetteer(), load_taxonomy()))
     ask_satisfaction: bool = True
 
@@ -80,7 +83,8 @@ class EmbeddedDialog:
 
     async def _decide(self, turn: Turn) -> Answer:
         complaints = Complaints(self.clerk, self.tickets)
-        questions = Questions(self.knowledge, self.policy, complaints)
+        questions = Questions(self.knowledge, self.policy, complaints, self.guidance)
+        leading = Leading(self.guidance, self.policy, questions)
         courtesies = Courtesies(self.policy, complaints, self.ask_satisfaction)
         if turn.history and turn.history[-1].who == "result":
             return complaints.filed(turn)
@@ -93,6 +97,9 @@ class EmbeddedDialog:
             then = self.clerk.question(intake, turn.call.caller)
             aside = await questions.aside(turn, then) if intake.asking != "matter" else None
             return aside or await complaints.go_on(turn, intake, intent)
+        if guided := await leading.go_on(turn, intent):
+            return guided
+        turn = left(turn)
         if turn.talk.awaiting in ("ticket_number", "ticket_name") or intent is Intent.PROGRESS:
             told = await progress(self.tickets, turn, intent)
             return told or no_answer(turn, self.clerk, phrases.NOT_UNDERSTOOD_TRANSFER, 0.3, "查询工单进度")
@@ -104,7 +111,7 @@ class EmbeddedDialog:
             return complaints.start(turn, turn.text)
         if small := courtesies.reply(turn, intent) or courtesies.not_helped(turn):
             return small
-        return await questions.reply(turn)
+        return await leading.begin(turn)
 
     def _ordered(self, turn: Turn, intent: Intent | None) -> Answer | None:
         """Emergencies, and orders about the call itself: they work whatever is going on."""

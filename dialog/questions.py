@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from dialog import phrases
 from dialog.complaints import Complaints
+from dialog.guidance import Guidance
 from dialog.handing_over import is_upset, no_answer, not_understood
 from dialog.intents import is_question, polarity
 from dialog.knowledge import Hit, Knowledge
@@ -36,6 +37,7 @@ class Questions:
     knowledge: Knowledge
     policy: Policy
     complaints: Complaints
+    guidance: Guidance
 
     async def reply(self, turn: Turn) -> Answer:
         """Answer when sure, ask what was meant when nearly sure, else hand over; never ask twice in a row."""
@@ -135,12 +137,18 @@ class Questions:
 
     def _answered(self, turn: Turn, passage: Passage, sure: float, asked: str = "") -> Answer:
         """The passage's answer; `asked` is what it answers where that is not the caller's last words."""
-        talk = understood(turn.talk, awaiting="more", answered=(*turn.talk.answered, passage.question))
-        ask = phrases.ANYTHING_ELSE
+        known = turn.talk.answered
+        talk = understood(turn.talk, awaiting="more", answered=(*known, passage.question))
+        ask, expects = phrases.ANYTHING_ELSE, None
+        service = self.guidance.about(passage.id)
         if self.complaints.clerk.taxonomy.is_problem(asked or turn.text):
             talk = replace(talk, awaiting="offer", offered=asked or turn.text)
             ask = phrases.OFFER_TICKET
-        return Answer("answer", passage.answer + ask, talk, sure, (passage.ref,), why="confirmed")
+        elif service and service.conditions and passage.question not in known:
+            offer = self.guidance.offer(service)
+            talk, ask, expects = replace(talk, awaiting="", guide=offer.guide), offer.text, offer.expects
+        text, sources = passage.answer + ask, (passage.ref,)
+        return Answer("answer", text, talk, sure, sources, expects=expects, why="confirmed")
 
 
 def _confirm(turn: Turn, passage: Passage, sure: float) -> Answer:

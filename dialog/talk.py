@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from dialog import Action, CallContext, Expects, Memory, Message
 from dialog.confidence import confidence
+from dialog.guidance import Guide
 from dialog.intake import Intake
 from dialog.words import clean
 
@@ -50,6 +51,7 @@ class Talk(Memory):
     misses: int = 0  # failures to understand in a row
     awaiting: Awaiting = ""
     intake: Intake | None = None
+    guide: Guide | None = None  # where the caller is in a service
     offered: str = ""  # the matter for which a work order was offered
     choice: tuple[str, ...] = ()  # ids of the passages offered to choose from, or of the one to confirm
     answered: tuple[str, ...] = ()  # questions answered in this call
@@ -60,7 +62,7 @@ class Talk(Memory):
     @property
     def begun(self) -> bool:
         """Whether something is under way that only the embedded dialog can go on with."""
-        return self.intake is not None or self.awaiting not in ("", "more", "closing")
+        return bool(self.intake or self.guide) or self.awaiting not in ("", "more", "closing")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 
 from dialog import Basis, CallContext, FileTicket, Message, TicketDraft, TicketState
 from dialog.knowledge import Knowledge
 from dialog.manager import EmbeddedDialog
 from dialog.passages import Passage
 
+KNOWLEDGE = Path(__file__).parents[2] / "dialog" / "knowledge"
 CARD = Passage("social-001", "社保卡丢了怎么补办？", "请带身份证到银行补办。", ("补办社保卡要带什么",))
 HEATING = Passage("heating-001", "暖气不热怎么办？", "请先放气，再拨打热线报修。", ("家里暖气片是凉的",))
 RENT = Passage("fund-001", "租房怎么提取公积金？", "租房每年可以提一次。", ("公积金付房租",))
@@ -44,16 +46,17 @@ class Call:
     basis: Basis = field(default_factory=lambda: Basis(0.0))
     action: object = None
     filed: FileTicket | None = None
+    dialog: EmbeddedDialog = DIALOG
 
     async def hears(self, text: str, asr: float = 1.0) -> str:
         """What the agent says to `text`, also after filing a work order."""
         context = CallContext("call-1", self.caller)
         if not self.history:
-            self.history.append(Message("agent", DIALOG.greeting(context)))
+            self.history.append(Message("agent", self.dialog.greeting(context)))
         self.history.append(Message("caller", text, asr))
         said = ""
         while True:
-            items = [item async for item in DIALOG.reply(context, self.history)]
+            items = [item async for item in self.dialog.reply(context, self.history)]
             assert isinstance(items[0], Basis)
             assert 0.0 <= items[0].confidence <= 1.0
             self.basis, reply = items[0], "".join(item for item in items if isinstance(item, str))

@@ -1,0 +1,73 @@
+"""Leading a caller through a service, and back to it when they ask something else in between."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from dialog import phrases
+from dialog.confidence import confidence
+from dialog.guidance import Guidance, Guided
+from dialog.intents import Intent
+from dialog.policy import Policy
+from dialog.questions import Questions
+from dialog.talk import Answer, Turn, understood
+
+_HOW = re.compile("怎么|如何|咋|什么|哪|多少|多久|几")
+_DECLINES = re.compile("不用|不需要")
+_MAY_LEAVE = ("offer", "steps", "done")  # 没有了 is no answer to what is asked or told there
+
+
+@dataclass(frozen=True, slots=True)
+class Leading:
+    """The part of the dialog that guides; other questions meanwhile go to `questions`."""
+
+    guidance: Guidance
+    policy: Policy
+    questions: Questions
+
+    async def go_on(self, turn: Turn, intent: Intent | None) -> Answer | None:
+        """The next reply of the guidance that is under way; None where the words leave it."""
+        guide = turn.talk.guide
+        leaves = intent is Intent.GOODBYE and not _DECLINES.search(turn.text)
+        if guide is None or (guide.stage in _MAY_LEAVE and leaves):
+            return None
+        if guided := self.guidance.answer(guide, turn.text):
+            return _told(turn, guided)
+        if guide.stage == "done" or intent is not None:
+            return None
+        return await self.questions.aside(turn, self.guidance.question(guide))
+
+    async def begin(self, turn: Turn) -> Answer:
+        """Begin with the service that the caller wants for sure, or answer from the knowledge base.
+
+        Who asks how a thing is done is told so, and offered to be guided; who wants it done is guided.
+        """
+        begun = self._begun(turn)
+        if begun and not _HOW.search(turn.text):
+            return begun
+        answer = await self.questions.reply(turn)
+        return begun if begun and answer.kind != "answer" else answer
+
+    def _begun(self, turn: Turn) -> Answer | None:
+        found = self.guidance.find(turn.text)
+        if not found:
+            return None
+        service, score = found
+        if confidence(turn.asr, score, 1.0, turn.talk.misses) < self.policy.answer_from:
+            return None
+        talk = replace(turn.talk, answered=(*turn.talk.answered, f"{service.name}导办"))
+        return _told(replace(turn, talk=talk), self.guidance.begin(service, turn.text))
+
+
+def left(turn: Turn) -> Turn:
+    """The turn of a caller who has left the guidance that was under way."""
+    talk = replace(turn.talk, guide=None, awaiting=turn.talk.awaiting or "more")
+    return replace(turn, talk=talk) if turn.talk.guide else turn
+
+
+def _told(turn: Turn, guided: Guided) -> Answer:
+    talk = understood(turn.talk, guide=guided.guide, awaiting="more" if guided.over else "")
+    text = guided.text + (phrases.ANYTHING_ELSE if guided.over else "")
+    stage = guided.guide.stage if guided.guide else "over"
+    return Answer("guide", text, talk, turn.heard, guided.sources, expects=guided.expects, why=stage)
