@@ -1,15 +1,11 @@
-"""The commands for the knowledge base, the accounts and a call's record."""
+"""The commands for the accounts and a call's record."""
 
 from __future__ import annotations
 
-import csv
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,27 +17,13 @@ from hotline.console import out
 from hotline.errors import HotlineError, UsageError
 
 if TYPE_CHECKING:
-    from dialog.passages import Passage
     from records.store import Store
 
 Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="F", help="Settings file (default: hotline.toml, if there)."),
 ]
-kb = typer.Typer(no_args_is_help=True, help="The knowledge base.")
 user = typer.Typer(no_args_is_help=True, help="Accounts for the web desk.")
-
-COLUMNS = [
-    "id",
-    "question",
-    "answer",
-    "phrasings",
-    "department",
-    "district",
-    "source",
-    "valid_from",
-    "valid_to",
-]
 
 
 class Role(str, Enum):
@@ -58,70 +40,6 @@ class Format(str, Enum):
     vcon = "vcon"
     txt = "txt"
     csv = "csv"
-
-
-@kb.command("search")
-def kb_search(
-    text: Annotated[str, typer.Argument(metavar="TEXT")],
-    limit: Annotated[int, typer.Option(min=1, max=50)] = 5,
-    config: Config = None,
-) -> None:
-    """Show the passages that answer TEXT best, best first."""
-    from dialog.knowledge import Knowledge
-    from records import CHINA
-
-    found = Knowledge(_passages(config), lambda: datetime.now(CHINA).date()).search(text, limit)
-    table = Table(box=None, pad_edge=False)
-    for title in ("score", "id", "question", "answer", "source"):
-        table.add_column(title, overflow="fold")
-    for hit in found:
-        passage = hit.passage
-        table.add_row(f"{hit.score:.2f}", passage.ref, passage.question, passage.answer, passage.source)
-    out.print(table if found else "nothing found")
-
-
-@kb.command("export")
-def kb_export(config: Config = None) -> None:
-    """Write all passages to stdout as CSV, in the columns that `kb import` takes."""
-    writer = csv.DictWriter(sys.stdout, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for passage in _passages(config):
-        writer.writerow(asdict(passage) | {"phrasings": "|".join(passage.phrasings)})
-
-
-@kb.command("import")
-def kb_import(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help=".csv or .yaml files.")],
-    config: Config = None,
-) -> None:
-    """Check files and add them to the folder dialog.knowledge names; a file of the same name is replaced."""
-    from dialog.passages import KnowledgeError, load_passages
-    from hotline.settings import load_settings
-
-    folder = Path(load_settings(config).dialog.knowledge)
-    if str(folder) == "sample" or folder.is_file():
-        raise UsageError(
-            f'dialog.knowledge is {str(folder)!r}; set it to a folder such as "data/knowledge", then import'
-        )
-    trial = folder.with_name(f".{folder.name}.import")
-    shutil.rmtree(trial, ignore_errors=True)
-    try:
-        if folder.is_dir():
-            shutil.copytree(folder, trial)
-        else:
-            trial.mkdir(parents=True)
-        for path in paths:
-            load_passages(path)  # names the file itself when something is wrong in it
-            shutil.copy(path, trial / path.name)
-        total = len(load_passages(trial))
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in paths:
-            (trial / path.name).replace(folder / path.name)
-    except KnowledgeError as error:
-        raise UsageError(str(error).replace(str(trial), str(folder))) from error
-    finally:
-        shutil.rmtree(trial, ignore_errors=True)
-    out.print(f"{folder}: {total} passages; a running agent takes them up when it is started again")
 
 
 @user.command("add")
@@ -187,13 +105,6 @@ def export(
         recording = find_recording(records.dir, call["recording"])
         document = exports.vcon(call, ticket=ticket, recording=recording, keys=records.keys)
         sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
-
-
-def _passages(config: Path | None) -> list[Passage]:
-    from hotline.check import load_knowledge
-    from hotline.settings import load_settings
-
-    return load_knowledge(load_settings(config).dialog.knowledge)
 
 
 @contextmanager

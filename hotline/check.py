@@ -77,11 +77,14 @@ def findings(settings: Settings) -> Iterator[Finding]:
 
 
 def load_knowledge(where: str) -> list[Passage]:
-    """The passages that dialog.knowledge names: the sample, a folder or a file. Raises UsageError."""
+    """The passages that dialog.knowledge names: the sample, none, files of any kind. Raises UsageError."""
+    from dialog.documents import read_files
     from dialog.passages import KnowledgeError, load_passages
 
     try:
-        return load_passages(SAMPLE_KNOWLEDGE if where == "sample" else Path(where).expanduser())
+        if where in ("sample", "none"):
+            return load_passages(SAMPLE_KNOWLEDGE) if where == "sample" else []
+        return list(read_files([Path(where).expanduser()]).passages)
     except KnowledgeError as error:
         raise UsageError(f"dialog.knowledge: {error}") from error
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 from typer.exceptions import TyperException
 
-from hotline import admin, evaluation
+from hotline import admin, evaluation, knowledge_commands
 from hotline.console import err, out
 from hotline.errors import HotlineError, UsageError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
 )
 models = typer.Typer(no_args_is_help=True, help="Speech recognition models.")
 app.add_typer(models, name="models")
-app.add_typer(admin.kb, name="kb")
+app.add_typer(knowledge_commands.kb, name="kb")
 app.add_typer(admin.user, name="user")
 app.add_typer(evaluation.app, name="eval")
 app.command("export")(admin.export)
