@@ -6,6 +6,7 @@ import re
 
 from dialog import Expects, phrases
 from dialog.progress import TICKET_DIGITS
+from dialog.slots import expects
 from dialog.talk import Answer
 
 # What a question asks for by its words; the first that matches is meant. 还有别的问题吗 asks for the next
@@ -45,7 +46,7 @@ def expected(answer: Answer, caller: str) -> tuple[Expects, int]:
             case "change" | "filing":
                 return "anything", 0
             case slot:
-                return slot, 0
+                return expects(slot), 0
     match talk.awaiting:
         case "ticket_number":
             return "digits", TICKET_DIGITS

@@ -1,7 +1,7 @@
 """Taking down a complaint or request: slot by slot, read back, confirmed, ready to be filed.
 
 `Intake` is immutable; every function here is pure, so that a reply thrown away unheard has changed nothing.
-It holds the caller's words as they sounded, since they are read back; the work order holds them as written.
+What is asked for depends on the category of the matter (dialog/taxonomy.yaml); what was said is not asked.
 """
 
 from __future__ import annotations
@@ -9,68 +9,47 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
 
-from dialog import TicketDraft, phrases
+from dialog import Expects, TicketDraft, phrases
+from dialog.contacts import added, dictated, missing, verdict
+from dialog.corrections import corrected, guessed
+from dialog.drafting import drafted, read_back
 from dialog.intents import polarity
-from dialog.places import Gazetteer, Taxonomy
-from dialog.words import clean, digits_in, sounds, spoken_digits, strip_fillers
+from dialog.moments import answered_time, find_duration, find_time, is_unknown
+from dialog.names import answered_name, declines_name, wants_secrecy
+from dialog.places import Gazetteer
+from dialog.slots import (
+    SLOTS,
+    Intake,
+    Slot,
+    expects,
+    fill,
+    told_besides,
+    told_matter,
+    told_wishes_about_names,
+    value_of,
+    without,
+)
+from dialog.taxonomy import Category, Taxonomy
+from dialog.words import clean, spoken_digits, strip_fillers
 
-Slot: TypeAlias = Literal["matter", "place", "time", "name", "contact"]
-SLOTS: tuple[Slot, ...] = ("matter", "place", "time", "name", "contact")
+__all__ = ["MAX_TRIES", "SLOTS", "Clerk", "Intake", "Slot"]
+
 MAX_TRIES = 2  # times one question is asked; then what was said is taken, or the slot stays empty
-MIN_PHONE_DIGITS = 7
+_MANY_DIGITS = 8  # of a number, from which on a caller is told how many are missing instead of 请继续
 
-_NUMBER = "[0-9零〇一二两三四五六七八九十]+"
-_DAY = (
-    "今天|昨天|前天|大前天|今早|今晚|昨晚|昨夜|每天|每晚|天天|最近|这几天|这两天|近期|上周[一二三四五六日天末]?|上个?月|"
-    "上个?星期|这周|这个?星期|这个?月|周[一二三四五六日末]|星期[一二三四五六日天]|周末|工作日|一直|长期|经常|刚才|刚刚|现在|"
-    f"{_NUMBER}(?:个)?(?:天|周|星期|月|年)(?:前|以前|多)?|{_NUMBER}月{_NUMBER}[号日]|{_NUMBER}[号日](?!楼|院|栋|线|店)"
+_SAME_NUMBER = re.compile(
+    "这个|这号|就用|现在的|本机|当前|打的这个|来电|我的号|^(?:对|是|好|行|可以|嗯|没错)"
 )
-_PART_OF_DAY = "半夜|深夜|夜里|凌晨|清晨|早上|早晨|一早|上午|中午|下午|傍晚|晚上|白天|夜间"
-_CLOCK = f"{_NUMBER}点(?:钟|半|{_NUMBER}分?|多)?"
-_TIME = re.compile(
-    f"(?:从)?(?:(?:{_DAY})|(?:{_PART_OF_DAY})|(?:{_CLOCK})|到|至|开始|以后|之后|左右|前后|的时候)+"
+_NO_CONTACT = re.compile(
+    "不留|不用联系|不要联系|不想留|不用打|不方便|别打|不用留|别联系|不提供|不想说|不用了"
 )
-_SAYS_DAY = re.compile(f"{_DAY}|{_CLOCK}")
-_TIME_LEAD = re.compile("^(?:大概|大约|差不多|应该|时间|就)*(?:是|在)?(?:大概|大约|差不多)?")
-_TIME_UNKNOWN = re.compile("记不清|不记得|不知道|不清楚|忘了|说不清")
-
-_MATTER_LEAD = re.compile(
-    "^(?:你好|您好|喂|请问|那个|嗯)*(?:我|我们)?(?:想|要|来)*(?:跟你们?|向你们?)?(?:投诉|反映|举报|报修|求助|登记)(?:一下|个|一个|一件)?"
-    "(?:的)?(?:问题|事情|事)?(?:是|就是)?"
-)
-_NAME = re.compile("(?:免贵姓|我姓|姓|我叫|名字叫|名字是|叫)(?P<name>[一-鿿]{1,4}?)(?:先生|女士|小姐|同志)?$")
-_TITLED = re.compile("^(?:我是)?(?P<name>[一-鿿]{1,3})(?:先生|女士|小姐)$")
-_ANONYMOUS = re.compile("匿名|不想说|不方便|不愿意|保密|不留|不说了|不告诉|不提供|别问")
-_SAME_NUMBER = re.compile("这个|这号|就用|现在的|本机|当前|打的这个|来电")
-_NO_CONTACT = re.compile("不留|不用联系|不要联系|不想留|不用打|不方便|别打")
-_CORRECTION = re.compile("^(?:不对|不是|错了|嗯|哦|对|对但是|等等|等一下|说错了)?(?:是)?(?:的)?")
-_TAKEN_BACK = re.compile("不对|不是|(?<!没)(?<!没有)错|等一下|等等")  # also after a yes: 对，等一下，不对
-_NOT_BUT = re.compile("不是(?P<wrong>.{2,15}?)[是而](?:是)?(?P<right>.{2,30})$")
-_BUT_NOT = re.compile("(?:应该)?是(?P<right>.{2,30}?)不是(?P<wrong>.{2,15})$")
-_CHANGE = re.compile(
-    "(?:把)?(?:刚才的?)?(?P<what>地址|地点|位置|时间|姓名|名字|姓|电话|号码|联系方式|手机号?|内容|问题|事情)"
-    "(?:不对|错了|记错了)?(?:应该)?(?:改成|改为|换成|改到|是|应为|写成|叫)(?P<value>.+)$"
-)
-_WHAT: dict[str, Slot] = {"地址": "place", "地点": "place", "位置": "place", "时间": "time", "姓名": "name"}
-_WHAT |= {"名字": "name", "姓": "name", "电话": "contact", "号码": "contact", "联系方式": "contact"}
-_WHAT |= {"手机": "contact", "手机号": "contact", "内容": "matter", "问题": "matter", "事情": "matter"}
-
-
-@dataclass(frozen=True, slots=True)
-class Intake:
-    """A complaint so far; "" is not said yet, slots in `done` are not asked again even where empty."""
-
-    matter: str = ""
-    place: str = ""
-    time: str = ""
-    name: str = ""
-    contact: str = ""
-    asking: Slot | Literal["confirm", "change", "filing"] = "matter"
-    done: frozenset[Slot] = frozenset()
-    tries: int = 0  # how often the present question was answered in vain
-    contact_refused: bool = False  # the calling number shall not be used
+_CORRECTION = re.compile("^(?:不对|不是|错了|嗯|哦|对|对但是|等等|等一下|说错了|哎)*(?:应该)?(?:是)?(?:的)?")
+_TAKEN_BACK = re.compile(
+    "不对|不是|(?<!没)(?<!没有)错|等一下|等等|但是|不过|改"
+)  # also after a yes: 对，等一下，不对
+_YES = ("对", "是的", "没错", "正确", "可以", "好的", "嗯", "行")
+_NOTHING = re.compile("没有|没什么|没带|没记|不用|不需要|无所谓|都行|随便|没看清|看不清|没注意")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,46 +65,35 @@ class Clerk:
 
     def start(self, text: str) -> Intake:
         """An intake from the caller's first sentence, which may fill several slots."""
-        matter = self.gazetteer.spell(_MATTER_LEAD.sub("", strip_fillers(text)))
-        place = self.gazetteer.find(matter)
-        # 半夜 alone tells when, but not on which day: it stays a part of the matter and the day is asked.
-        time = _told_time(_without(place, matter))
-        if place:
-            # The place is kept in its own slot; without it the matter reads better.
-            matter = re.sub(f"^(?:在|我是|我住在?)?{re.escape(place)}(?:这边|那边|附近)?(?:的)?", "", matter)
-        told = clean(matter)
-        intake = Intake(matter=told if len(told) >= 3 else "", place=place, time=time)
-        return self._next(intake)
+        return self._next(told_matter(Intake(), text, self.gazetteer))
 
     def answer(self, intake: Intake, text: str, caller: str) -> Intake:
         """The intake after the caller's answer `text`; `caller` is the number called from, "" if withheld."""
         said = strip_fillers(text)
-        corrected = self._corrected(intake, said)
-        if corrected is not None:
-            return self._next(corrected)
+        if intake.asking == "filing":
+            return intake
+        if intake.asking == "join":
+            return self._joined(intake, said)
+        put_right = corrected(intake, said, self.gazetteer)
+        if put_right is not None:
+            put_right = told_wishes_about_names(put_right, said)
+            return put_right if put_right.asking != intake.asking else self._next(put_right)
         match intake.asking:
             case "confirm":
                 return self._confirmed(intake, said)
             case "change":
-                guessed = self._guess(intake, _CORRECTION.sub("", said))
-                return self._next(guessed) if guessed else replace(intake, tries=intake.tries + 1)
-            case "filing":
-                return intake
+                return self._changed(intake, said)
             case "contact":
-                return self._contact(intake, said, caller)
+                return self._contact(told_wishes_about_names(intake, said), said, caller)
+            case "matter":
+                told = told_matter(intake, said, self.gazetteer)
+                return self._next(told) if told.matter else replace(told, tries=intake.tries + 1)
+            case "place":
+                return self._place(intake, said)
+            case "name":
+                return self._name(intake, said)
             case slot:
-                elsewhere = self._elsewhere(intake, slot, said)
-                if elsewhere is not None:
-                    return self._next(elsewhere)
-                value = self._value(slot, said)
-                if slot != "matter" and _declines(slot, said):
-                    return self._next(_fill(intake, slot, ""))
-                if slot == "place" and value and intake.place not in value:
-                    value = intake.place + value  # the street, after the district
-                vague = slot == "place" and _is_district(value)
-                if (not value or vague) and (intake.tries + 1 < MAX_TRIES or slot == "matter"):
-                    return replace(intake, place=value if vague else intake.place, tries=intake.tries + 1)
-                return self._next(_also(_fill(intake, slot, value), said))
+                return self._other(intake, slot, said)
 
     def question(self, intake: Intake, caller: str) -> str:
         """What to ask now."""
@@ -134,205 +102,235 @@ class Clerk:
             case "matter":
                 return phrases.INTAKE_REPEAT if again else phrases.INTAKE_MATTER
             case "place":
-                return phrases.INTAKE_PLACE_AGAIN if again or intake.place else phrases.INTAKE_PLACE
-            case "time":
-                return phrases.INTAKE_REPEAT if again else phrases.INTAKE_TIME
-            case "name":
-                return phrases.INTAKE_REPEAT if again else phrases.INTAKE_NAME
+                if again or self.gazetteer.is_vague(intake.place or "区"):
+                    return (
+                        phrases.INTAKE_PLACE_AGAIN if again or intake.place else self._asks(intake, "place")
+                    )
+                return phrases.INTAKE_PLACE_WHERE
             case "contact":
-                if caller and not intake.contact_refused:
-                    return phrases.INTAKE_CONTACT_SAME
-                return phrases.INTAKE_CONTACT_AGAIN if again else phrases.INTAKE_CONTACT_ASK
+                return self._contact_question(intake, caller)
             case "confirm":
                 return phrases.INTAKE_CONFIRM_AGAIN if again else self.read_back(intake, caller)
             case "change":
                 return phrases.INTAKE_REPEAT if again else phrases.INTAKE_WHICH_WRONG
+            case "join":
+                number = spoken_digits(intake.offered)
+                return f"{phrases.INTAKE_JOIN}工单编号是{number}。{phrases.INTAKE_JOIN_ASK}"
             case "filing":
                 return phrases.INTAKE_FILING
+            case slot:
+                return phrases.INTAKE_REPEAT if again else self._asks(intake, slot)
+
+    def expects(self, intake: Intake) -> Expects:
+        """What kind of answer a slot that is asked for takes."""
+        asked = self.taxonomy.slots.get(intake.asking)
+        return expects(intake.asking, asked.expects if asked else "anything")
 
     def read_back(self, intake: Intake, caller: str) -> str:
         """Everything taken down, in one breath, and whether it is right."""
-        parts = [f"{phrases.READ_BACK}您反映的是，{intake.matter}"]
-        if intake.place:
-            parts.append(f"地点在{intake.place}")
-        if intake.time:
-            parts.append(f"时间是{intake.time}")
-        if intake.name:
-            parts.append(f"您姓{intake.name}" if len(intake.name) == 1 else f"您叫{intake.name}")
-        if not intake.contact:
-            parts.append("没有留联系电话")
-        elif intake.contact == caller:
-            parts.append("联系电话就是您现在这个号码")
-        else:
-            parts.append(f"联系电话是{spoken_digits(intake.contact)}")
-        return "，".join(parts) + "。" + phrases.READ_BACK_ASK
+        return read_back(intake, caller, self.taxonomy)
+
+    def offer_join(self, intake: Intake, number: str) -> Intake:
+        """Ask whether this shall be handled with the open work order `number`, which is about the same."""
+        return replace(intake, asking="join", tries=0, offered=number, join_checked=True)
 
     def draft(self, intake: Intake) -> TicketDraft:
         """The work order."""
-        category = self.taxonomy.classify(intake.matter)
-        slots = {str(slot): self.write(getattr(intake, slot)) for slot in SLOTS}
-        text = slots["matter"]
-        text += f"。地点：{slots['place']}" if intake.place else ""
-        text += f"。时间：{slots['time']}" if intake.time else ""
-        return TicketDraft(
-            category=category.category,
-            department=category.department,
-            urgency=self.taxonomy.urgency(intake.matter),
-            title=f"{slots['place']}{slots['matter']}"[:40],
-            text=text + "。",
-            slots=slots,
-        )
+        return drafted(intake, self.category(intake), self.gazetteer, self.taxonomy, self.write)
+
+    def category(self, intake: Intake) -> Category:
+        """What the matter is about; the place it is at may tell more than the matter."""
+        return self.taxonomy.classify(intake.matter)
+
+    def asks(self, intake: Intake) -> tuple[str, ...]:
+        """The slots that are asked for in a matter like this, in order."""
+        return ("matter", *self.category(intake).ask, "name", "contact")
+
+    # -- one question after another --------------------------------------------------------------------------
 
     def _next(self, intake: Intake) -> Intake:
         """Ask for the first slot still open; when none is, for the confirmation."""
-        for slot in SLOTS:
-            value: str = getattr(intake, slot)
-            if slot not in intake.done and (not value or (slot == "place" and _is_district(value))):
+        for slot in self.asks(intake):
+            if slot not in intake.done and self._open(intake, slot):
                 return replace(intake, asking=slot, tries=0)
         return replace(intake, asking="confirm", tries=0)
 
-    def _value(self, slot: Slot, said: str) -> str:
-        """What `said` puts into `slot`, "" where it does not."""
-        if slot == "matter":
-            matter = _MATTER_LEAD.sub("", said)
-            return matter if len(matter) >= 3 else ""
+    def _open(self, intake: Intake, slot: str) -> bool:
+        value = value_of(intake, slot)
         if slot == "place":
-            return self.gazetteer.find(said) or _at_least(3, self.gazetteer.spell(said))
+            return self.gazetteer.is_vague(value) or self.gazetteer.is_bare_street(value)
         if slot == "time":
-            return _find_time(said) or _at_least(2, _TIME_LEAD.sub("", said))
-        if slot == "name":
-            return _find_name(said, asked=True)
-        digits = digits_in(said, by_sound=True)
-        return digits if len(digits) >= MIN_PHONE_DIGITS else ""
+            return not value and not value_of(intake, "duration")  # 停水三天了 tells when it began
+        if slot == "duration":
+            return not value and not intake.time
+        return not value
+
+    def _asks(self, intake: Intake, slot: str) -> str:
+        own = self.category(intake).questions.get(slot)
+        if own:
+            return own
+        asked = self.taxonomy.slots.get(slot)
+        if asked:
+            return asked.question
+        return {"place": phrases.INTAKE_PLACE, "time": phrases.INTAKE_TIME}.get(slot, phrases.INTAKE_NAME)
+
+    def _again(self, intake: Intake, slot: str) -> Intake:
+        """Ask once more; after the last time the slot stays as it is."""
+        if intake.tries + 1 < MAX_TRIES:
+            return replace(intake, tries=intake.tries + 1)
+        return self._next(fill(intake, slot, value_of(intake, slot)))
+
+    # -- answers ---------------------------------------------------------------------------------------------
+
+    def _place(self, intake: Intake, said: str) -> Intake:
+        told = told_besides(intake, said, self.gazetteer, place=False)
+        rest = said
+        for part in (told.time if told.time != intake.time else "", find_time(said)):
+            rest = rest if self.gazetteer.find(part) else rest.replace(part, "")
+        known = self.gazetteer.find(rest)
+        if not known and (is_unknown(said) or polarity(said) is False) and len(clean(rest)) < 8:
+            return self._next(fill(told, "place", intake.place))
+        if not known and told != intake and len(rest) < 4:
+            return self._next(told)  # not where it was, but when, or who called
+        value = self.gazetteer.answered(rest)
+        if not value:
+            return self._again(told, "place")
+        value = self._whole_place(intake.place, value)
+        if self.gazetteer.is_vague(value) and intake.tries + 1 < MAX_TRIES:
+            return replace(told, place=value, tries=intake.tries + 1)
+        return self._next(fill(told, "place", value))
+
+    def _whole_place(self, held: str, told: str) -> str:
+        """The place as answered, after the district or street that was named before it."""
+        if not held or held in told:
+            return told
+        if told in held:
+            return held
+        parts = self.gazetteer.parts(told)
+        if parts.street or parts.landmark:
+            district = self.gazetteer.parts(held).district if self.gazetteer.is_vague(held) else ""
+            return told if not district or parts.district not in ("", district) else held + told
+        return held + told
+
+    def _name(self, intake: Intake, said: str) -> Intake:
+        told = told_besides(intake, said, self.gazetteer)
+        if told.name or told.anonymous:
+            return self._next(told)
+        if declines_name(said):
+            return self._next(replace(fill(told, "name", ""), anonymous=True))
+        if is_unknown(said):
+            return self._next(fill(told, "name", ""))
+        name = answered_name(said)
+        if name:
+            return self._next(fill(told, "name", name))
+        return self._next(told) if told != intake else self._again(told, "name")
+
+    def _other(self, intake: Intake, slot: str, said: str) -> Intake:
+        """An answer to the question for the time, or for a slot that only some categories have."""
+        told = told_besides(intake, said, self.gazetteer)
+        if value_of(told, slot):
+            return self._next(told)
+        if is_unknown(said) or (slot != "time" and (_NOTHING.search(said) or polarity(said) is False)):
+            return self._next(fill(told, slot, ""))
+        if slot == "time":
+            elsewhere = told != intake and not find_time(without(told.place, said))
+            value = "" if elsewhere else answered_time(without(told.place, said)).replace("，", "")
+            value = value or find_duration(said)
+        else:
+            value = find_duration(said, asked=True) or clean(said) if slot == "duration" else clean(said)
+        if value:
+            return self._next(fill(told, slot, value))
+        return self._next(told) if told != intake else self._again(told, slot)
 
     def _contact(self, intake: Intake, said: str, caller: str) -> Intake:
-        digits = self._value("contact", said)
-        if digits:
-            return self._next(_fill(intake, "contact", digits))
+        digits = added(intake.digits, said)
+        if dictated(said):
+            return self._dictated(intake, digits)
         if _NO_CONTACT.search(said) or (not caller and polarity(said) is False):
-            return self._next(_fill(intake, "contact", ""))
+            return self._next(fill(replace(intake, digits=""), "contact", ""))
         if caller and not intake.contact_refused:
-            if polarity(said) is False or said.startswith(("不是", "不用这个", "换")):
+            if polarity(said) is False or said.startswith(("不是", "不用这个", "换", "别用")):
                 return replace(intake, contact_refused=True, tries=0)
             if polarity(said) or _SAME_NUMBER.search(said):
-                return self._next(_fill(intake, "contact", caller))
+                return self._next(fill(intake, "contact", caller))
+        told = told_besides(intake, said, self.gazetteer)
+        if told != intake:
+            return told
         if intake.tries + 1 >= MAX_TRIES:
             # The number called from reaches the caller; better than none.
-            return self._next(_fill(intake, "contact", caller))
-        return replace(intake, tries=intake.tries + 1)
+            return self._next(fill(intake, "contact", caller))
+        return replace(intake, tries=intake.tries + 1, digits=digits)
+
+    def _dictated(self, intake: Intake, digits: str) -> Intake:
+        """The intake after digits of a number were said: it is whole, goes on, or must be said again."""
+        match verdict(digits):
+            case "whole":
+                return self._next(fill(replace(intake, digits=""), "contact", digits))
+            case "short" if len(digits) > len(intake.digits) or not intake.digits:
+                return replace(intake, digits=digits, contact_refused=True, tries=0)
+            case _:
+                # Kept to be told what was heard; the next number begins anew, since no digit fits after it.
+                return replace(intake, digits=digits, contact_refused=True, tries=1)
+
+    def _contact_question(self, intake: Intake, caller: str) -> str:
+        if intake.digits:
+            heard = spoken_digits(intake.digits)
+            lacking = missing(intake.digits)
+            if verdict(intake.digits) == "wrong":
+                return f"{phrases.INTAKE_HEARD}{heard}，{phrases.INTAKE_NUMBER_WRONG}"
+            if lacking < 0:
+                return (
+                    f"{phrases.INTAKE_HEARD}{heard}，多了{_count(-lacking)}位，{phrases.INTAKE_NUMBER_ANEW}"
+                )
+            if len(intake.digits) >= _MANY_DIGITS:
+                return f"{phrases.INTAKE_HEARD}{heard}，还差{_count(lacking)}位，{phrases.INTAKE_NUMBER_ON}"
+            return phrases.INTAKE_NUMBER_GO_ON
+        if caller and not intake.contact_refused:
+            return phrases.INTAKE_CONTACT_SAME
+        return phrases.INTAKE_CONTACT_AGAIN if intake.tries else phrases.INTAKE_CONTACT_ASK
+
+    # -- the read-back ---------------------------------------------------------------------------------------
 
     def _confirmed(self, intake: Intake, said: str) -> Intake:
         answer = polarity(said)
+        asked = told_wishes_about_names(intake, said)
         taken_back = answer is None and _TAKEN_BACK.search(said)
-        if answer is None and not taken_back and said.startswith(("对", "是的", "没错", "正确", "可以")):
+        if answer is None and asked == intake and not taken_back and said.startswith(_YES):
             answer = True
         if answer:
             return replace(intake, asking="filing", tries=0)
-        guessed = self._guess(intake, _CORRECTION.sub("", said)) if answer is None else None
-        if guessed:
-            return self._next(guessed)
+        if asked != intake:
+            only_secret = wants_secrecy(said) and asked.anonymous == intake.anonymous
+            return replace(
+                asked, asking="filing" if only_secret and said.startswith(_YES) else "confirm", tries=0
+            )
+        found = guessed(intake, _CORRECTION.sub("", said), self.gazetteer) if answer is None else None
+        if found:
+            return self._next(found)
         if answer is False or taken_back:
             return replace(intake, asking="change", tries=0)
         return replace(intake, tries=intake.tries + 1)
 
-    def _corrected(self, intake: Intake, said: str) -> Intake | None:
-        """The intake with a correction in plain words applied (地址改成…, 不是甲是乙), or None."""
-        change = _CHANGE.search(said)
-        if change and intake.asking in ("confirm", "change"):
-            slot = _WHAT[change["what"]]
-            value = self._value(slot, change["value"])
-            return _fill(intake, slot, value) if value else None
-        swap = _NOT_BUT.search(said) or _BUT_NOT.search(said)
-        if not swap:
-            return None
-        wrong, right = sounds(self.gazetteer.spell(swap["wrong"])), self.gazetteer.spell(swap["right"])
-        for slot in SLOTS:
-            held: str = getattr(intake, slot)
-            at = _find(wrong, held)
-            if at >= 0:
-                return _fill(intake, slot, held[:at] + right + held[at + len(wrong) :])
-        return self._guess(intake, swap["right"])
+    def _changed(self, intake: Intake, said: str) -> Intake:
+        asked = told_wishes_about_names(intake, said)
+        if asked != intake:
+            return replace(asked, asking="confirm", tries=0)
+        if polarity(said):  # 没有，都对
+            return replace(intake, asking="confirm", tries=0)
+        found = guessed(intake, _CORRECTION.sub("", said), self.gazetteer)
+        return self._next(found) if found else replace(intake, tries=intake.tries + 1)
 
-    def _elsewhere(self, intake: Intake, slot: Slot, said: str) -> Intake | None:
-        """The intake when the answer to the question for `slot` plainly tells another one, else None."""
-        rest = _without(_told_time(said), said)
-        no_place = slot == "place" and len(rest) < 4 and not self.gazetteer.find(said)
-        no_time = slot == "time" and not _find_time(said)
-        told = _also(intake, said) if no_place or no_time else intake
-        return told if told != intake else None
-
-    def _guess(self, intake: Intake, said: str) -> Intake | None:
-        """The intake with `said` put where it fits by its looks, or None."""
-        digits = digits_in(said, by_sound=False)
-        if len(digits) >= MIN_PHONE_DIGITS:
-            return _fill(intake, "contact", digits)
-        if place := self.gazetteer.find(said):
-            return _fill(intake, "place", place)
-        if time := _told_time(said):
-            return _fill(intake, "time", time)
-        if name := _find_name(said, asked=False):
-            return _fill(intake, "name", name)
-        return None
+    def _joined(self, intake: Intake, said: str) -> Intake:
+        answer = polarity(said)
+        if answer is None and said.startswith(_YES) and not _TAKEN_BACK.search(said):
+            answer = True
+        if answer is None and re.search("单独|自己|分开|不用|不要|另外", said):
+            answer = False
+        if answer is None and intake.tries + 1 < MAX_TRIES:
+            return replace(intake, tries=intake.tries + 1)
+        return replace(self._next(intake), joins=intake.offered if answer else "")
 
 
-def _fill(intake: Intake, slot: Slot, value: str) -> Intake:
-    changes: dict[str, object] = {slot: value, "done": intake.done | {slot}}
-    return replace(intake, **changes)  # type: ignore[arg-type]
-
-
-def _also(intake: Intake, said: str) -> Intake:
-    """The intake with what else a sentence tells of time and name, where nothing is known yet."""
-    rest = _without(intake.place, said)
-    if not intake.time and (time := _told_time(rest)):
-        intake = _fill(intake, "time", time)
-    if not intake.name and (name := _find_name(rest, asked=False)):
-        intake = _fill(intake, "name", name)
-    return intake
-
-
-def _without(part: str, text: str) -> str:
-    return text.replace(part, "，") if part else text
-
-
-def _is_district(place: str) -> bool:
-    """Whether a place names a district and nothing more, which is too little to send somebody to."""
-    return len(place) <= 3 and place.endswith("区")
-
-
-def _find(sound: tuple[str, ...], held: str) -> int:
-    heard = sounds(held)
-    return next((i for i in range(len(heard) - len(sound) + 1) if heard[i : i + len(sound)] == sound), -1)
-
-
-def _find_time(text: str) -> str:
-    """The longest expression of time in `text`."""
-    found = [
-        m.group() for m in _TIME.finditer(text) if re.search(f"{_DAY}|{_PART_OF_DAY}|{_CLOCK}", m.group())
-    ]
-    return max(found, key=len, default="")
-
-
-def _told_time(text: str) -> str:
-    """As `_find_time`, but only where it says on which day or at what hour."""
-    time = _find_time(text)
-    return time if _SAYS_DAY.search(time) else ""
-
-
-def _find_name(text: str, *, asked: bool) -> str:
-    found = _NAME.search(text) or _TITLED.search(text)
-    if found:
-        return found["name"]
-    return text if asked and 1 <= len(text) <= 4 and polarity(text) is None else ""
-
-
-def _declines(slot: Slot, said: str) -> bool:
-    """Whether the caller does not want to, or cannot, fill the slot."""
-    if slot == "time":
-        return bool(_TIME_UNKNOWN.search(said))
-    # 匿名 is often heard as something else that sounds like it.
-    anonymous = bool(_ANONYMOUS.search(said)) or sounds(said) == sounds("匿名")
-    return anonymous or polarity(said) is False or bool(_TIME_UNKNOWN.search(said))
-
-
-def _at_least(chars: int, text: str) -> str:
-    return text if len(text) >= chars else ""
+def _count(number: int) -> str:
+    """A few as counted before 位: 两位."""
+    return "零一两三四五六七八九十"[number] if number <= 10 else "好几"

@@ -73,11 +73,17 @@ INTAKE_MATTER = "好的，我来帮您登记。请您说一下，具体是什么
 INTAKE_NOTED = "好的，记下了。"
 INTAKE_PLACE = "请问事情发生在什么地方？"
 INTAKE_PLACE_AGAIN = "请您再说一下地点，比如哪条路、哪个小区。"
+INTAKE_PLACE_WHERE = "请问具体在什么位置？比如门牌号，或者旁边有什么。"
 INTAKE_TIME = "请问是什么时候发生的？"
 INTAKE_NAME = "请问您贵姓？不方便说也没关系。"
 INTAKE_CONTACT_SAME = "就用您现在这个号码联系您吗？"
 INTAKE_CONTACT_ASK = "请您说一下联系电话，一位一位地说。"
 INTAKE_CONTACT_AGAIN = "对不起，号码我没有记全，请您再一位一位地说一遍。"
+INTAKE_NUMBER_ON = "请您接着说，或者从头再说一遍。"
+INTAKE_NUMBER_ANEW = "请您从头再说一遍。"
+INTAKE_NUMBER_GO_ON = "好的，请继续。"
+INTAKE_JOIN = "这个问题有人反映过了，正在处理。"
+INTAKE_JOIN_ASK = "帮您一起登记、一并跟进，可以吗？"
 INTAKE_REPEAT = "对不起，我没有听清楚，请您再说一遍。"
 INTAKE_WHICH_WRONG = "好的，请问哪里需要改？您直接说正确的内容就可以。"
 INTAKE_CONFIRM_AGAIN = "请问这样登记对吗？"
@@ -99,6 +105,18 @@ def greeting(city: str, hotline_name: str) -> str:
     return f"您好，{city}{hotline_name}，我是智能助手，请问有什么可以帮您？"
 
 
+def heard_digits(spoken: str, lacking: int) -> str:
+    """What was heard of a telephone number, `spoken` digit by digit; `lacking` digits too few, < 0 too many."""
+    if lacking > 0:
+        return f"我听到的是{spoken}，还差{_FEW[lacking]}位，{INTAKE_NUMBER_ON}"
+    if lacking < 0:
+        return f"我听到的是{spoken}，多了{_FEW[min(-lacking, 10)]}位，{INTAKE_NUMBER_ANEW}"
+    return f"我听到的是{spoken}，不像是电话号码，{INTAKE_NUMBER_ANEW}"
+
+
+_FEW = "零一两三四五六七八九十"
+
+
 def fixed_phrases() -> list[str]:
     """All sentences above, for synthesis in advance; the greeting depends on settings: ask for it.
 
@@ -108,6 +126,7 @@ def fixed_phrases() -> list[str]:
     asked = (
         INTAKE_PLACE,
         INTAKE_PLACE_AGAIN,
+        INTAKE_PLACE_WHERE,
         INTAKE_TIME,
         INTAKE_NAME,
         INTAKE_CONTACT_SAME,

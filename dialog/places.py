@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -15,14 +15,62 @@ from dialog.words import clean, find_sounds, sounds, spelled
 __all__ = ["Gazetteer", "Taxonomy", "load_gazetteer", "load_taxonomy"]
 
 _HERE = Path(__file__).parent
+_NUMBER = "[0-9零〇一二三四五六七八九十百千幺两]+"
+_UNIT = "号院?|弄|栋|幢|座|楼|单元|层|室|区|期|巷|门|组|队|排|户"
 # What may follow a street or community in an address: numbers, buildings, floors, rooms, and where exactly.
 _TAIL = re.compile(
-    r"^(?:和|与|跟)?(?:[0-9零〇一二三四五六七八九十百千幺两]+(?:号|弄|栋|幢|座|楼|单元|层|室|区|期|巷|门)?|"
-    r"号|院|楼下|楼|单元|室|[东西南北]门口?|门口|门前|大门|路口|交叉口|附近|旁边|对面|楼下|后面|前面|里面|这边|边上|"
-    r"东侧|西侧|南侧|北侧|的)+"
+    rf"^(?:和|与|跟|到|至)?(?:(?:第|负|地下)?{_NUMBER}(?:{_UNIT})?(?:(?:到|至|和){_NUMBER}(?:{_UNIT}))?|"
+    r"[a-z](?:座|栋|区|幢)|号|院|小区|楼下|楼上|楼顶|楼|单元|室|[东西南北]+(?:门|侧|边|面|头)?口?|门口|"
+    r"门前|大门|正门|后门|路口|交叉口|附近|"
+    r"旁边|对面|楼下|后面|前面|里面|外面|下面|中间|这边|边上|右手边|左手边|[东西南北]侧|"
+    r"(?:第[一二三四五六七八九十]+)?[小中大]学|幼儿园|菜市场|农贸市场|"
+    r"市场|超市|银行|公交站|地铁[站口]|站台|站|地下车库|车库|高架桥|立交桥|天桥|桥|步行街|家属院|大院|急诊|"
+    r"门诊|[出入]口|[那这]一段|一带|湖边|"
+    r"的(?!人|饭店|店|车|那)|里头|里)+"
 )
-_TAIL_END = re.compile(r"(?:的|这边)+$")
+_TAIL_END = re.compile(r"(?:的|这边|那边|那里|那儿|里|和|与|跟|到|至|第)+$")
 _LEAD = re.compile("^(?:地址|地点|位置|地方|家里|我家|我们家)?(?:就)?(?:是|在|叫|住在|位于)+")
+_ANSWER_LEAD = re.compile(
+    "^(?:嗯|哦|就|那个|应该|大概|好像|地址|地点|位置|地方|具体|我家里?|我们家?|我|他们?|店|公司|单位|工厂|"
+    "厂|发生|事情|家里)*"
+    "(?:就是|就在|是|在|叫|住在|住|位于)+(?:那个)?|^(?:嗯|哦|就那个|那个|就)"
+)
+# Said beside the place: that the caller does not know it exactly.
+_NOT_EXACTLY = re.compile(
+    "(?:具体|哪|几|门牌)?(?:几?号|位置|地址|地方)?(?:具体)?(?:几号)?(?:我|就)?(?:也|真|都|倒)?(?:说不上来|"
+    "不太?(?:知道|清楚|晓得)|"
+    "记不(?:清|得|住)了?|忘了)"
+)
+# What an answer to 在什么地方 may end with, after the last known name.
+_WHERE = re.compile(
+    "(?:[店厂站口场院校库处侧段前后厅室馆行河桥村沟渠坡山塔房屋吧城苑园路街巷道里边上下楼]|旁边|对面|附近|"
+    "超市|市场|工地|中间|隔壁|平房|学校|方向|大楼)$"
+)
+_REST = 12  # characters after the last known name that may belong to the place
+# Names that the gazetteer has not: they must not hold words that only point (这条路, 我们小区).
+_POINTS = (
+    ""
+    "在我们你他她这那哪的了是有到把被和跟与条个走过马公铁道上下每各整全同该本某大小旁隔对附楼投诉反映举报修叫从往去来车都也还说里外前后东西南北到处边天"
+)
+_UNKNOWN = re.compile(
+    rf"[^{_POINTS}0-9零〇一二三四五六七八九十]{{1,3}}(?:大道|路|街|巷|胡同|弄)(?={_NUMBER}号)|"
+    rf"[^{_POINTS}0-9零〇一二三四五六七八九十]{{2,4}}(?:小区|花园|家园|公寓|大厦|新村|雅苑|名苑|佳苑|嘉园|"
+    rf"商城|工业园|产业园|街道|社区)|"
+    rf"(?<=[区镇乡县市])[一-鿿]{{1,3}}[村镇乡庄](?=$|{_NUMBER}[组队社号])"
+)
+_NOT_NAMES = re.compile(
+    "老旧|老小区|附近|隔壁|旁边|高档|新建|一些|很多|好多|安置|回迁|住宅|商业|单身|人才|青年|物业|业主"
+)
+_STREET = re.compile(r"(?P<street>[一-鿿]{1,4}?(?:大道|路|街|巷|胡同|弄))")
+_HOUSE = re.compile(rf"^{_NUMBER}号(?!线|楼|栋|门|口|(?:院?)(?:到|至|和))")
+
+
+class Parts(NamedTuple):
+    """What a place consists of, "" where not known: 江南区, 人民东路18号, 人民广场."""
+
+    district: str = ""
+    street: str = ""
+    landmark: str = ""
 
 
 class Gazetteer:
@@ -31,8 +79,16 @@ class Gazetteer:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._aliases = {alias for parts in data["districts"].values() for alias in parts.get("aliases", ())}
         names = {*data["districts"], *self._aliases}
-        for parts in data["districts"].values():
-            names.update(*(parts.get(kind, ()) for kind in ("streets", "communities", "landmarks")))
+        self._districts = {name: name for name in data["districts"]}
+        self._within: dict[str, set[str]] = {}
+        self._landmarks: set[str] = set()
+        for district, parts in data["districts"].items():
+            self._districts |= {alias: district for alias in parts.get("aliases", ())}
+            self._landmarks.update(parts.get("landmarks", ()), parts.get("communities", ()))
+            for kind in ("streets", "communities", "landmarks"):
+                names.update(parts.get(kind, ()))
+                for name in parts.get(kind, ()):
+                    self._within.setdefault(name, set()).add(district)
         # Longest first, so that 人民东路 is not taken for 人民路, nor 江北区 for 江北.
         self._sounds = [(name, sounds(name)) for name in sorted(names, key=lambda n: (-len(n), n))]
 
@@ -44,19 +100,67 @@ class Gazetteer:
     def find(self, text: str) -> str:
         """The address said in `text`, spelled as the gazetteer spells it; "" where no known place is."""
         text, spans = self._spell(clean(text))
-        if not spans:
+        chains = _chains(text, spans)
+        if not chains:
             return ""
-        start, end = spans[0]
-        for next_start, next_end in spans[1:]:
-            gap = text[end:next_start]
-            if gap in ("", "的") or _TAIL.fullmatch(gap) or gap in ("和", "与", "跟"):
-                end = next_end
-        tail = _TAIL.match(text[end:])
-        if tail:
-            end += tail.end()
+        # 江北区 is passed over where a street is named elsewhere.
+        start, end = max(chains, key=lambda chain: (not self._is_vague(text[slice(*chain)]), -chain[0]))
         found = _TAIL_END.sub("", text[start:end])
         # A bare 江北 in a sentence is too little to be the place of something.
         return "" if found in self._aliases else found
+
+    def answered(self, text: str) -> str:
+        """The place that `text`, an answer to 在什么地方, tells; "" where it tells none."""
+        text = _NOT_EXACTLY.sub("", clean(text))
+        text, spans = self._spell(text)
+        if not spans:
+            told = _ANSWER_LEAD.sub("", text)
+            return told if len(told) >= 3 else ""
+        chains = _chains(text, spans)
+        start, end = chains[0][0], chains[-1][1]
+        rest = text[end:]
+        if rest and len(rest) <= _REST and _WHERE.search(rest):
+            end = len(text)
+        lead = _ANSWER_LEAD.sub("", text[:start])
+        place = (lead if _WHERE.search(lead) else "") + text[start:end].replace("就在", "")
+        return _TAIL_END.sub("", place)
+
+    def parts(self, place: str) -> Parts:
+        """District, street with its number, and landmark of a place; the district also where only the city's
+        list tells it."""
+        text, spans = self._spell(clean(place))
+        names = [text[start:end] for start, end in spans]
+        districts = [self._districts[name] for name in names if name in self._districts]
+        known = [self._within[name] for name in names if len(self._within.get(name, ())) == 1]
+        district = next(iter(districts), "") or next((next(iter(owner)) for owner in known), "")
+        landmark = next((name for name in names if name in self._landmarks), "")
+        street, at = "", 0
+        for start, end in spans:
+            if text[start:end] not in self._within or text[start:end] in self._landmarks:
+                continue
+            if _STREET.fullmatch(text[start:end]):
+                street, at = text[start:end], end
+                break
+        if not street and (unknown := _STREET.search(text)):
+            street, at = unknown["street"], unknown.end()
+            street = street.removeprefix(district)
+        number = _HOUSE.match(text[at:]) if street else None
+        return Parts(district, street + (number.group() if number else ""), landmark)
+
+    def is_vague(self, place: str) -> bool:
+        """Whether a place names a district and nothing more, which is too little to send somebody to."""
+        return self._is_vague(clean(place))
+
+    def is_bare_street(self, place: str) -> bool:
+        """Whether a place names a street, and not where on it."""
+        text, spans = self._spell(clean(place))
+        return bool(spans) and spans[-1][1] == len(text) and bool(_STREET.fullmatch(text[slice(*spans[-1])]))
+
+    def _is_vague(self, place: str) -> bool:
+        rest = place
+        for name in self._districts:
+            rest = rest.replace(name, "")
+        return len(rest) < 2 or (len(place) <= 3 and place.endswith(("区", "县")))
 
     def spell(self, text: str) -> str:
         """`text`, an answer to 在什么地方, with known names spelled right and 地址是 taken off."""
@@ -80,7 +184,22 @@ class Gazetteer:
                 text = text[:at] + name + text[end:]
                 taken[at:end] = [True] * len(sound)
                 spans.append((at, end))
+        for found in _UNKNOWN.finditer(text):
+            if not any(taken[slice(*found.span())]) and not _NOT_NAMES.search(found.group()):
+                spans.append(found.span())
         return text, sorted(spans)
+
+
+def _chains(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Names that stand together in `text`, with all that belongs to their address: from where to where."""
+    chains: list[tuple[int, int]] = []
+    for start, end in spans:
+        tail = _TAIL.match(text[end:])
+        if chains and text[chains[-1][1] : start] in ("", "的", "和", "与", "跟"):
+            chains[-1] = (chains[-1][0], end + (tail.end() if tail else 0))
+        else:
+            chains.append((start, end + (tail.end() if tail else 0)))
+    return chains
 
 
 def load_gazetteer(path: Path = _HERE / "gazetteer.yaml") -> Gazetteer:

@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias, cast
 import yaml
 
 from dialog import Expects
+from dialog.troubles import reports_trouble
 from dialog.words import clean, says, sounds
 
 Kind: TypeAlias = Literal["投诉", "举报", "求助", "建议", "报修", "咨询"]
@@ -32,10 +33,6 @@ SURE = 2.0  # nats by which the best category must lead where no keyword was sai
 
 _HERE = Path(__file__).parent
 _REMEMBERED = 512
-# That something is broken, missing or unbearable, whatever it is.
-_TROUBLE = re.compile(
-    "坏了|不亮|没人管|管不管|漏水|堵了|停了|断了|没有水|没水|没电|受不了|太吵|好吵|很臭|太脏|倒了|失灵"
-)
 _WISH = re.compile("能不能|可不可以|能否|可以")  # 能不能把暖气停了 asks for what would otherwise be trouble
 _DENIED = re.compile("(?:没有?|没有?人|没人|未|不会|不是|怕|以免|防止|差点没?)$")
 
@@ -71,6 +68,7 @@ class Taxonomy:
         self.slots = {name: Asked(**given) for name, given in (data.get("slots") or {}).items()}
         self._categories = [_category(given) for given in data["categories"]]
         self._default = Category(**data["default"])
+        self._trouble = tuple(data.get("trouble") or ())
         self._urgent = [_alternatives(line) for line in data["urgent"]]
         self._likely = _Likelihoods(
             [(*one.examples, *one.keywords * KEYWORD_TIMES) for one in self._categories]
@@ -88,6 +86,10 @@ class Taxonomy:
         own = [question for one in self._categories for question in one.questions.values()]
         return list(dict.fromkeys([*(slot.question for slot in self.slots.values()), *own]))
 
+    def label(self, slot: str) -> str:
+        """What a slot of the file's own is called in a work order."""
+        return self.slots[slot].label if slot in self.slots else slot
+
     def classify(self, text: str) -> Category:
         """The category that `text` is most likely about; the default where its words tell nothing."""
         return self.find(text) or self._default
@@ -96,16 +98,13 @@ class Taxonomy:
         """The category that `text` is most likely about, or None where its words tell nothing."""
         return self._ranked(clean(text))
 
-    def named(self, text: str) -> bool:
-        """Whether `text` holds a keyword of any category."""
-        return any(_keyword_chars(one, clean(text)) for one in self._categories)
-
     def is_problem(self, text: str) -> bool:
         """Whether `text` reports that something is wrong, though nobody said 投诉."""
         text = clean(text)
         named = any(says(text, word) for category in self._categories for word in category.problem)
-        trouble = bool(_TROUBLE.search(text)) and not _WISH.search(text)
-        return named or (trouble and self.named(text))
+        return (named and not _WISH.search(text)) or reports_trouble(
+            text, self._trouble, known=self.find(text) is not None
+        )
 
     def urgency(self, text: str) -> Literal["normal", "urgent"]:
         """Whether a work order about `text` can wait; real emergencies never become one."""

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from hotline.console import err, out
 from hotline.errors import HotlineError, UsageError
+from hotline.evaluation_intake import eval_intake
 from hotline.evaluation_kb import eval_kb
 from hotline.evaluation_turns import eval_turns
 from hotline.sections import AsrSettings
@@ -132,6 +133,7 @@ def eval_asr(
     return _tell(about, results, as_json=as_json, report=report)
 
 
+app.command("intake")(eval_intake)
 app.command("turns")(eval_turns)
 app.command("kb")(eval_kb)
 

@@ -80,7 +80,7 @@ def test_a_district_alone_is_asked_once_more() -> None:
         ("昨天晚上十一点", "昨天晚上十一点"),
         ("每天半夜", "每天半夜"),
         ("大概是上周三开始的", "上周三开始"),
-        ("从三天前的晚上", "从三天前"),
+        ("从三天前的晚上", "从三天前的晚上"),
         ("记不清了", ""),
         ("过年那会儿", "过年那会儿"),
     ],
@@ -196,9 +196,12 @@ def test_the_work_order_holds_every_slot() -> None:
     assert dict(draft.slots) == {
         "matter": "楼下的饭店半夜油烟很大",
         "place": "江北区建设路十八号",
+        "district": "江北区",
+        "street": "建设路十八号",
         "time": "昨天晚上十一点",
         "name": "王",
         "contact": CALLER,
+        "kind": "投诉",
     }
     assert draft.title == "江北区建设路十八号楼下的饭店半夜油烟很大"
 
@@ -254,10 +257,16 @@ def test_numbers_are_taken_in_words_and_in_digits_and_written_in_the_work_order(
     assert draft.slots == {
         "matter": "3号楼的电梯坏了",
         "place": "人民路18号3号楼2单元501",
+        "district": "江南区",
+        "street": "人民路18号",
         "time": "8月3号上午9点半",
         "name": "王",
         "contact": "13800001111",
+        "kind": "投诉",
     }
-    assert draft.text == "3号楼的电梯坏了。地点：人民路18号3号楼2单元501。时间：8月3号上午9点半。"
+    assert draft.text == (
+        "市民反映：8月3号上午9点半，人民路18号3号楼2单元501，3号楼的电梯坏了。诉求：请相关部门核实处理。"
+        "联系人：王，联系电话：13800001111。"
+    )
     assert "联系电话是幺三八，零零零零，幺幺幺幺" in clerk.read_back(intake, "")
     assert taken(*answers, contact, "地址改成人民路20号", caller="").place == "人民路20号"

@@ -1,0 +1,92 @@
+"""Telephone numbers as callers say them: in one go or in pieces, too long, too short, corrected."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, TypeAlias
+
+from dialog.words import digits_in
+
+Verdict: TypeAlias = Literal["whole", "short", "long", "wrong"]
+
+_MOBILE_DIGITS = 11
+_LEAST_PIECE = 2  # digits; 一 alone is no piece of a number
+_LEAST_RUN = 7  # digits that are a number even among other words, or heard as homophones
+_PIECE_SHARE = 0.6  # of the words, from which on they are a piece of a number
+
+_LEAD = re.compile(
+    "^(?:我的?|您|你|打|记|用|换成?|换个?|留|就|是|号码|电话|手机号?|联系方式|联系|座机|固话|区号|说|呢|啊|"
+    "嗯|对|好|的|然后|接着|后面|最后)+"
+)
+_REPEATED = re.compile("(?P<times>[两二三四五六七八])个(?P<digit>[零〇幺一二三四五六七八九0-9])")
+_TIMES = {"两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8}
+_ANEW = re.compile("不对|错了|重新|重说|重来|从头|不是")
+_WORDS_OF_NUMBERS = re.compile("电话|手机|号码|联系|打")
+
+
+def verdict(digits: str) -> Verdict:
+    """Whether `digits` are a whole telephone number: a mobile, a landline with or without area code, 400."""
+    least, most = _lengths(digits)
+    if not most:
+        return "wrong"
+    return "short" if len(digits) < least else "long" if len(digits) > most else "whole"
+
+
+def missing(digits: str) -> int:
+    """How many digits must still come before `digits` are a whole number; negative for too many."""
+    least, most = _lengths(digits)
+    return least - len(digits) if len(digits) < least else min(most - len(digits), 0)
+
+
+def dictated(text: str) -> str:
+    """The digits of a number, or of a piece of one, that `text` says as an answer; "" where it says none."""
+    text = _REPEATED.sub(lambda m: m["digit"] * _TIMES[m["times"]], text)
+    exact, run = (digits_in(text, by_sound=by_sound) for by_sound in (False, True))
+    if len(run) >= _LEAST_RUN:
+        # 吧 sounds like 八: a number that is whole without its sound is taken without.
+        return _without_country(exact if verdict(_without_country(exact)) == "whole" else run)
+    rest = _LEAD.sub("", text)
+    pieces = re.findall("[零〇幺一二两三四五六七八九0-9]+", rest)
+    digits = "".join(digits_in(piece, by_sound=False) for piece in pieces)
+    telling = len(digits) >= max(_LEAST_PIECE, _PIECE_SHARE * len(rest))
+    return digits if telling else ""
+
+
+def added(before: str, text: str) -> str:
+    """The digits of a number collected so far, after the caller said `text`.
+
+    A whole number said at once stands for itself, and so does one that is begun anew (不对，一三九…, or one
+    too many for the number so far).
+    """
+    digits = dictated(text)
+    if not digits or _ANEW.search(text) or verdict(digits) == "whole":
+        return digits or ("" if _ANEW.search(text) else before)
+    joined = before + digits
+    return digits if before and verdict(joined) == "long" and digits[0] in "01" else joined
+
+
+def find_contact(text: str) -> str:
+    """A whole mobile number, or another where a word says that it is one, told in passing; "" if none."""
+    digits = _without_country(digits_in(text, by_sound=False))
+    named = bool(_WORDS_OF_NUMBERS.search(text)) and len(digits) >= _LEAST_RUN
+    mobile = len(digits) == _MOBILE_DIGITS and digits.startswith("1")
+    return digits if verdict(digits) == "whole" and (mobile or named) else ""
+
+
+def _without_country(digits: str) -> str:
+    return digits[2:] if len(digits) == _MOBILE_DIGITS + 2 and digits.startswith("861") else digits
+
+
+def _lengths(digits: str) -> tuple[int, int]:
+    """The fewest and most digits a number has that begins so; (0, 0) where none does."""
+    if re.match("1[3-9]|1$", digits):
+        return _MOBILE_DIGITS, _MOBILE_DIGITS
+    if re.match("0(?:10|2[0-9])", digits):
+        return 10, 11
+    if digits.startswith("0"):
+        return 11, 12
+    if re.match("[48]00", digits):
+        return 10, 10
+    if re.match("[2-9]", digits):
+        return 7, 8
+    return 0, 0

@@ -1,0 +1,178 @@
+"""What is known of a complaint so far, and what one sentence of the caller's adds to it.
+
+Values are the caller's words as they sounded, since they are read back; the work order holds them as written.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, cast
+
+from dialog import Expects
+from dialog.contacts import find_contact
+from dialog.moments import find_duration, told_time
+from dialog.names import find_name, wants_anonymity, wants_secrecy
+from dialog.places import Gazetteer
+from dialog.taxonomy import Kind
+from dialog.words import clean, strip_fillers
+
+Slot: TypeAlias = Literal["matter", "place", "time", "name", "contact"]
+SLOTS: tuple[Slot, ...] = ("matter", "place", "time", "name", "contact")
+LEAST_MATTER = 3  # characters that say what it is about; 投诉 alone does not
+LEAST_REST = 4  # characters that must stay of a matter when a wish is taken out of it
+
+_MATTER_LEAD = re.compile(
+    "^(?:你好|您好|喂|请问|那个|嗯|是|就是|这样的?)*(?:我|我们)?(?:想|要|来|就想)*(?:跟你们?|向你们?|问问|"
+    "问一下|咨询一下)?"
+    "(?:投诉|反映|举报|报修|求助|登记|提)(?:一下|个|一个|一件)?(?:的)?(?:问题|事情|事|意见|情况|"
+    "建议)?(?:是|就是|说)?"
+)
+_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("举报", re.compile("举报")),
+    ("报修", re.compile("报修|修一下|来修|派人修")),
+    ("建议", re.compile("(?:提|有)(?:个|一个|点|一点|条)?(?:小)?建议|^(?:我|我们)?(?:就|想|要)?建议")),
+    ("投诉", re.compile("投诉")),
+    ("求助", re.compile("求助|求求|帮帮忙|帮帮我")),
+)
+_WISH = re.compile(
+    "(?:所以|就|我们?|还)*(?:希望|恳求|请求|建议(?!书)|想?要求(?=退|赔|你们|相关|有关|部门|尽快|马上|立即|"
+    "立刻|赶紧|处理|他们?|物业|商家|停|拆|给|恢复|补|"
+    "把|公开|改|整改|按|重新))|(?:麻烦|请)(?=你们|有关|相关|尽快|部门|政府|帮|派|核实|处理|赶紧|查|来|督促|"
+    "协调)|"
+    "(?:你们)?(?:能不能|能否|可不可以|可以不可以|是不是可以)|(?:请)?(?:尽快|赶紧|赶快)(?=来|派|修|处理|"
+    "解决|疏通|清|恢复|管|把|给|查)|"
+    "帮(?:我们?|忙)(?=要|把|查|处理|解决|催|协调)"
+)
+_SECRET_CLAUSE = re.compile(
+    "(?:你们)?(?:去查的?(?:时候)?|处理的时候)?(?:但是|不过)?(?:千万|请|一定|你们|麻烦|要)*"
+    "(?:(?:给|替|帮|为)?我?(?:们)?保密|匿名|(?:别|不要|不能)(?:让|告诉|跟|说|讲|透露|泄露|提).{0,8}(?:我|"
+    "谁|知道|名)).*$"
+)
+_NAMED_CLAUSE = re.compile(
+    "我(?:姓|叫).{1,4}(?:电话|手机|联系).*$|我(?:姓|叫)[一-鿿]{1,3}$|我?的?(?:电话|手机号?)(?:号码)?是.*$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A complaint so far; "" is not said yet, slots in `done` are not asked again even where empty.
+
+    `asking` is the slot asked for now, or "confirm" (all is read back), "change" (what is wrong?), "join" (an
+    open work order is offered to join) or "filing". `more` holds the slots that only some categories have.
+    """
+
+    matter: str = ""
+    place: str = ""
+    time: str = ""
+    name: str = ""
+    contact: str = ""
+    asking: str = "matter"
+    done: frozenset[str] = frozenset()
+    tries: int = 0  # how often the present question was answered in vain
+    contact_refused: bool = False  # the calling number shall not be used
+    more: tuple[tuple[str, str], ...] = ()
+    kind: Kind | Literal[""] = ""  # as the caller called it
+    digits: str = ""  # of a telephone number that is said in pieces
+    anonymous: bool = False
+    secret: bool = False
+    last: str = ""  # the slot filled last, which 刚才说错了 speaks of
+    offered: str = ""  # the number of the open work order offered to join
+    joins: str = ""  # the same, once accepted
+    join_checked: bool = False  # whether there is one to join has been looked up
+
+
+def value_of(intake: Intake, slot: str) -> str:
+    """What is known of `slot`, "" where nothing is."""
+    return str(getattr(intake, slot)) if slot in SLOTS else dict(intake.more).get(slot, "")
+
+
+def fill(intake: Intake, slot: str, value: str) -> Intake:
+    """The intake with `slot` settled; an empty value says that there will be none."""
+    done = intake.done | {slot}
+    if slot not in SLOTS:
+        more = {**dict(intake.more), slot: value}
+        return replace(intake, more=tuple(more.items()), done=done, last=slot)
+    changes = cast("dict[str, str]", {slot: value})
+    return replace(intake, done=done, last=slot, **changes)  # type: ignore[arg-type]
+
+
+def told_kind(text: str) -> Kind | Literal[""]:
+    """What the caller calls it: a complaint, a report, a suggestion …; "" where they do not."""
+    return next((kind for kind, says_so in _KINDS if says_so.search(clean(text))), "")
+
+
+def told_matter(intake: Intake, text: str, gazetteer: Gazetteer) -> Intake:
+    """The intake after a sentence that tells the matter, and whatever else."""
+    said = gazetteer.spell(_MATTER_LEAD.sub("", strip_fillers(text)))
+    intake = told_besides(replace(intake, kind=intake.kind or told_kind(text)), said, gazetteer)
+    matter = _bare_matter(said, intake, gazetteer)
+    return replace(intake, matter=matter) if len(clean(matter)) >= LEAST_MATTER else intake
+
+
+def told_besides(intake: Intake, said: str, gazetteer: Gazetteer, *, place: bool = True) -> Intake:
+    """The intake with what `said` tells in passing of all that is not known yet."""
+    intake = told_wishes_about_names(intake, said)
+    where = gazetteer.find(said) if place and not intake.place else ""
+    if where:
+        intake = replace(intake, place=where)
+    rest = without(where or intake.place, said)
+    duration = find_duration(rest)
+    found = {
+        "contact": find_contact(said),
+        "name": "" if intake.anonymous else find_name(rest),
+        # 半夜 alone tells when, but not on which day: it stays a part of the matter and the day is asked.
+        "time": told_time(without(duration, rest)),
+        "duration": duration,
+        "wish": find_wish(said),
+    }
+    for slot, value in found.items():
+        if value and not value_of(intake, slot) and slot not in intake.done:
+            intake = fill(intake, slot, value)
+    return intake
+
+
+def told_wishes_about_names(intake: Intake, said: str) -> Intake:
+    """The intake, anonymous or secret where the caller asks for it."""
+    if wants_anonymity(said):
+        intake = replace(intake, anonymous=True, name="", done=intake.done | {"name"})
+    return replace(intake, secret=True) if wants_secrecy(said) else intake
+
+
+def find_wish(text: str) -> str:
+    """What the caller wants done, from its first word to the end of `text`; "" where they do not say."""
+    text = _SECRET_CLAUSE.sub("", text)
+    found = _WISH.search(text)
+    return text[found.start() :] if found and len(text) - found.end() >= 2 else ""
+
+
+def without(part: str, text: str) -> str:
+    """`text` with a gap where `part` was."""
+    return text.replace(part, "，") if part else text
+
+
+def expects(asking: str, own: Expects = "anything") -> Expects:
+    """What kind of answer a slot takes; `own` for one that is not among `SLOTS`."""
+    return cast("Expects", asking) if asking in ("matter", "place", "time", "name") else own
+
+
+def _bare_matter(said: str, intake: Intake, gazetteer: Gazetteer) -> str:
+    """The matter without what stands in slots of its own, where it reads better so."""
+    matter = said
+    for clause in (_SECRET_CLAUSE, _NAMED_CLAUSE):
+        cut = clause.sub("", matter)
+        matter = cut if len(cut) >= LEAST_REST else matter
+    led = True
+    while led:
+        led = False
+        for part in (intake.place, intake.time, value_of(intake, "duration")):
+            shorter = re.sub(
+                f"^(?:就?在|我是|我家?住在?|从)?{re.escape(part)}(?:这边|那边|附近|这里|上)?的?(?![了没多])",
+                "",
+                matter,
+            )
+            if part and shorter != matter:
+                matter, led = shorter, True
+    # What is wished for is the matter where nothing else was said (能不能多装几把长椅).
+    rest = matter[: -len(wish)] if (wish := find_wish(matter)) else matter
+    return rest if len(without(gazetteer.find(rest), rest)) > LEAST_REST else matter
