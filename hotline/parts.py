@@ -7,32 +7,22 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 import structlog
-from yaml import YAMLError
 
 from asr import AsrError, Recognizer
-from asr.written import Writer as WordWriter
 from desk.live import LiveFeed
 from dialog import Dialog, phrases
-from dialog.guidance import Guidance
-from dialog.intake import Clerk
 from dialog.knowledge import Knowledge
-from dialog.llm import LlmDialog
-from dialog.manager import EmbeddedDialog
-from dialog.places import load_gazetteer, load_taxonomy
-from dialog.policy import Policy
-from dialog.services import ServiceError, load_services
 from hotline.check import load_knowledge
+from hotline.dialogs import open_dialog
 from hotline.errors import UsageError
 from hotline.journal import RecordJournal
 from hotline.metrics import Metrics
 from hotline.ports import RecordTickets
 from hotline.recordings import Recordings, repair_recording
-from hotline.sections import DialogSettings
 from hotline.settings import Settings
 from hotline.speech import names_to_hear, open_configured_voice, open_recognizer, open_writer, written
 from hotline.telephone import seat_uri
@@ -43,8 +33,6 @@ from tts import TtsError
 from tts.fallback import FallbackVoice
 
 log = structlog.get_logger()
-
-SAMPLE = "sample"  # of a fictional city, for the demo and the tests
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +80,7 @@ async def open_parts(settings: Settings, stack: contextlib.AsyncExitStack) -> Pa
         voice=voice,
         tickets=tickets,
         knowledge=knowledge,
-        dialog=_open_dialog(settings, knowledge, tickets, words),
+        dialog=open_dialog(settings, knowledge, tickets, words, stack),
     )
 
 
@@ -131,44 +119,6 @@ async def _opened(opener: Callable[[Any], Any], section: Any) -> Any:
         return await anyio.to_thread.run_sync(opener, section)
     except (AsrError, TtsError) as error:
         raise UsageError(str(error)) from None
-
-
-def _open_dialog(
-    settings: Settings, knowledge: Knowledge, tickets: RecordTickets, words: WordWriter | None
-) -> Dialog:
-    embedded = EmbeddedDialog(
-        knowledge,
-        tickets,
-        city=settings.dialog.city,
-        policy=Policy(settings.dialog.transfer_below, settings.dialog.answer_from),
-        guidance=_open_guidance(settings.dialog.services),
-        clerk=_open_clerk(settings.dialog, words),
-        ask_satisfaction=settings.dialog.ask_satisfaction,
-    )
-    if not settings.llm.base_url:
-        return embedded
-    key = settings.llm.api_key.get_secret_value() or None
-    return LlmDialog(settings.llm.base_url, settings.llm.model, key, embedded, knowledge)
-
-
-def _open_clerk(settings: DialogSettings, words: WordWriter | None) -> Clerk:
-    try:
-        places, matters = settings.gazetteer, settings.taxonomy
-        gazetteer = load_gazetteer() if places == SAMPLE else load_gazetteer(Path(places))
-        taxonomy = load_taxonomy() if matters == SAMPLE else load_taxonomy(Path(matters))
-    except (OSError, YAMLError, KeyError, TypeError, AttributeError) as error:
-        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise UsageError(f"dialog.gazetteer or dialog.taxonomy cannot be read: {what}") from error
-    return Clerk(gazetteer, taxonomy, words.write if words else str)
-
-
-def _open_guidance(services: str) -> Guidance:
-    if services == "none":
-        return Guidance(())
-    try:
-        return Guidance(load_services() if services == SAMPLE else load_services(Path(services)))
-    except ServiceError as error:
-        raise UsageError(f"dialog.services: {error}") from error
 
 
 async def _warm(voice: FallbackVoice, settings: Settings) -> None:

@@ -1,0 +1,77 @@
+"""Opens the dialog with a city's own data: its places, matters and services, and a language model if it has one."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from yaml import YAMLError
+
+from asr.written import Writer
+from dialog import Dialog, TicketLookup
+from dialog.guidance import Guidance
+from dialog.intake import Clerk
+from dialog.knowledge import Knowledge
+from dialog.llm import Endpoint, LlmDialog
+from dialog.manager import EmbeddedDialog
+from dialog.places import load_gazetteer, load_taxonomy
+from dialog.policy import Policy
+from dialog.services import ServiceError, load_services
+from hotline.errors import UsageError
+from hotline.sections import DialogSettings, LlmSettings
+from hotline.settings import Settings
+
+SAMPLE = "sample"  # of a fictional city, for the demo and the tests
+
+
+def open_dialog(
+    settings: Settings,
+    knowledge: Knowledge,
+    tickets: TicketLookup,
+    words: Writer | None,
+    stack: contextlib.AsyncExitStack,
+) -> Dialog:
+    """The dialog that the settings ask for; `stack` closes it again. Raises UsageError."""
+    embedded = EmbeddedDialog(
+        knowledge,
+        tickets,
+        city=settings.dialog.city,
+        policy=Policy(settings.dialog.transfer_below, settings.dialog.answer_from),
+        guidance=open_guidance(settings.dialog.services),
+        clerk=open_clerk(settings.dialog, words),
+        ask_satisfaction=settings.dialog.ask_satisfaction,
+    )
+    if not settings.llm.base_url:
+        return embedded
+    dialog = LlmDialog(list(_endpoints(settings.llm)), embedded, knowledge)
+    stack.push_async_callback(dialog.aclose)
+    return dialog
+
+
+def _endpoints(llm: LlmSettings) -> list[Endpoint]:
+    return [
+        Endpoint(one.base_url, one.model, one.api_key.get_secret_value() or None)
+        for one in (llm, *llm.others)
+    ]
+
+
+def open_clerk(settings: DialogSettings, words: Writer | None) -> Clerk:
+    """Who takes down complaints, with the city's places and matters. Raises UsageError."""
+    places, matters = settings.gazetteer, settings.taxonomy
+    try:
+        gazetteer = load_gazetteer() if places == SAMPLE else load_gazetteer(Path(places))
+        taxonomy = load_taxonomy() if matters == SAMPLE else load_taxonomy(Path(matters))
+    except (OSError, YAMLError, KeyError, TypeError, AttributeError) as error:
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UsageError(f"dialog.gazetteer or dialog.taxonomy cannot be read: {what}") from error
+    return Clerk(gazetteer, taxonomy, words.write if words else str)
+
+
+def open_guidance(services: str) -> Guidance:
+    """The services that callers are led through. Raises UsageError."""
+    if services == "none":
+        return Guidance(())
+    try:
+        return Guidance(load_services() if services == SAMPLE else load_services(Path(services)))
+    except ServiceError as error:
+        raise UsageError(f"dialog.services: {error}") from error
