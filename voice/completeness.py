@@ -24,6 +24,8 @@ SURE, LIKELY = 3.0, 1.4
 
 _MOST_CHARACTERS = 32  # are read, from the end
 _ASKED_FOR = 2.5  # what was asked for may be all: a name, 昨天
+_ANSWERED = 2.0  # a few words after a question for yes or no
+_DENIED = 1.2  # 不是 may be all, or be corrected: 不是，是三栋
 _QUESTION = 1.5  # who has asked what they want to know has said most of it; fitted to sentences of both kinds
 _TO_ITS_END = 1.5  # and nothing is left to say after 去哪里
 _SHORT = 8  # characters; longer texts are about a matter
@@ -37,6 +39,12 @@ _SHORT_NUMBERS = re.compile(
     "一[一二][零九二]|一二三四五|一二三.{2}|九[568].{3}|一零.{3}"
 )  # of emergencies and services
 
+_DENIES = re.compile("(?:不是|不对|错了|不是的|不对的)+")
+# What was offered is taken: 就用这个号码, 打我现在这个电话就行
+_TAKES = re.compile(
+    "(?:对|好|嗯|可以|行)?(?:那?就|还是|还)?(?:请?(?:用|打|按|留|发|记|是|要))?我?(?:现在|刚才|原来|来电|打过?来)?(?:的|用的|说的)?"
+    "(?:这个|那个|这|那)(?:手机|电话|座机)?(?:号码?|电话|手机|地址|名字|时间|地方)?(?:联系)?(?:吧|了|的|就行|就行了|就可以|就可以了|就好|可以|没错)?"
+)
 _FILLERS_ONLY = re.compile("(?:嗯|呃|额|唔|啊|哦)+")
 _ASKS = re.compile(
     "怎么|怎样|如何|什么|为啥|多少|多久|多大|几[个号点岁月天年]|哪|谁|吗|能不能|可不可以|有没有|是不是|要不要|会不会|行不行"
@@ -50,7 +58,7 @@ _DANGLING = (
     "^(?:我想|我要|我想要|我就想|我是想|帮我|麻烦[你您]|能不能|可不可以|[我你他]们?的)|"
     "就是说?|因为|由于|所以|但是|可是|不过|而且|并且|然后|还有|如果|要是|假如|虽然|尽管|或者|以及|关于|对于|按照|根据|"
     "通过|为了|除了|比如说?|例如|包括|第|(?<![自现存实所内潜好人都还不])在|(?<![供])给|(?<![方转倾意走流])向|(?<![交往以来])往|"
-    "(?<![温饱暖缓共祥总])和|(?<![参给])与|跟|从|把|被|或"
+    "(?<![温饱暖缓共祥总])和|(?<![参给])与|跟|从|把|被|或|应该是|(?<=不是|不对|错了)我?的?是"
 )
 _DANGLING_END = re.compile(f"(?:{_DANGLING})$")
 _NOT_DANGLING = re.compile(
@@ -80,8 +88,9 @@ def log_odds(text: str, *, expects: Expects = "anything", digits: int = 0) -> fl
 
     `expects` is what the agent's last words asked for, `digits` how many digits of a number (0: not known).
     """
-    if expects == "yes_no" and (polarity(text) is not None or _FILLERS_ONLY.fullmatch(text)):
-        return CERTAIN
+    answer = _answer_log_odds(text) if expects == "yes_no" else None
+    if answer is not None:
+        return answer
     if _FILLERS_ONLY.fullmatch(text):
         return 0.0
     number = _spelled(text, expects)
@@ -96,8 +105,20 @@ def log_odds(text: str, *, expects: Expects = "anything", digits: int = 0) -> fl
         return 0.0
     odds = model().log_odds(text)
     odds += _ASKED_FOR if expects in ("place", "name", "time") else 0.0
+    odds += _ANSWERED if expects == "yes_no" and len(text) <= _SHORT else 0.0
     odds += (_QUESTION if _ASKS.search(text) else 0.0) + (_TO_ITS_END if _ASKED_LAST.search(text) else 0.0)
     return max(-CERTAIN, min(CERTAIN, odds))
+
+
+def _answer_log_odds(text: str) -> float | None:
+    """After a question for yes or no; None for what is neither of them."""
+    if _FILLERS_ONLY.fullmatch(text):
+        return CERTAIN
+    if _DENIES.fullmatch(text):
+        return _DENIED
+    if _TAKES.fullmatch(text) and not text.endswith(("用这", "打这", "按这", "用那", "打那")):
+        return SURE
+    return CERTAIN if polarity(text) is not None and not _DANGLING_END.search(text) else None
 
 
 def _spelled(text: str, expects: Expects) -> str:

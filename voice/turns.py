@@ -35,10 +35,10 @@ class TurnSettings:
     no_input_s: float = 6.0  # silence, from the end of the agent's audio, before NO_INPUT
     max_turn_s: float = 30.0  # a turn is ended after this
     hold_speech_s: float = 0.14  # speech over the agent that silences it for the time being
-    hold_silence_s: float = 0.16  # silence after which a hold is over
+    hold_silence_s: float = 0.24  # silence after which a hold is over
     barge_in_speech_s: float = 0.16  # speech over the agent before words in it can interrupt
-    barge_in_anyway_s: float = 0.6  # speech over the agent that interrupts without words recognised
-    murmur_s: float = 0.5  # of 嗯嗯 over the agent, after which it goes on beside them
+    barge_in_anyway_s: float = 1.2  # speech over the agent that interrupts without words recognised
+    murmur_s: float = 0.8  # of 嗯嗯 over the agent, after which it goes on beside them
     false_alarm_s: float = 1.0  # after an interruption, without words recognised
 
 

@@ -124,14 +124,56 @@ def test_no_words_yet(partial: str, expects: Expects) -> None:
 
 
 @pytest.mark.parametrize(
-    "partial", ["是的", "对", "对的", "嗯", "不是", "不用了", "没有", "可以", "好的", "不对"]
+    "partial", ["是的", "对", "对的", "嗯", "不用了", "没有", "可以", "好的", "不要", "没错"]
 )
 def test_an_answer_to_a_yes_or_no_question(partial: str) -> None:
     assert patience_s(partial, "yes_no") == SETTINGS.complete_s
 
 
-@pytest.mark.parametrize("partial", ["不是因为", "对但是", "是的我想问一下"])
-def test_a_yes_that_goes_on(partial: str) -> None:
+TAKEN = [
+    "就用这个号码",
+    "就这个吧",
+    "就这个",
+    "用我现在这个电话",
+    "打这个电话就行",
+    "对就用这个",
+    "就是这个",
+    "还是用这个号码",
+    "这个号码可以",
+    "用现在这个号码吧",
+    "就打这个电话联系",
+    "就按这个地址",
+]
+
+
+@pytest.mark.parametrize("partial", TAKEN)
+def test_what_was_offered_is_taken(partial: str) -> None:
+    assert patience_s(partial, "yes_no") == SETTINGS.complete_s
+
+
+@pytest.mark.parametrize("partial", ["不是", "不对", "错了", "不是的"])
+def test_who_denies_has_a_moment_to_say_what_is_right(partial: str) -> None:
+    assert 0.6 <= patience_s(partial, "yes_no") <= 0.9
+
+
+@pytest.mark.parametrize(
+    "partial",
+    [
+        "不是因为",
+        "不是是",
+        "不是应该是",
+        "不对是",
+        "不是我的是",
+        "对但是",
+        "可以但是",
+        "是的我想问一下",
+        "就用",
+        "用我现在",
+        "换一个",
+        "还是打我",
+    ],
+)
+def test_a_yes_or_no_that_goes_on(partial: str) -> None:
     assert patience_s(partial, "yes_no") >= LATE_S
 
 
