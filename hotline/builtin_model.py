@@ -19,7 +19,6 @@ from asr.builtin.language_model import Segmenter, estimate, general_words
 from asr.builtin.phones import word_phones
 from asr.vosk_model import BUILTIN, check_model
 from dialog.passages import Passage
-from hotline.check import load_knowledge
 from hotline.errors import UsageError
 from hotline.speech import GAZETTEER
 from tts.pinyin import phrases
@@ -129,12 +128,13 @@ def build_graph(
     return sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
 
 
-def build_city_model(target: Path, knowledge: str, gazetteer: Path | None, texts: Sequence[Path]) -> int:
+def build_city_model(
+    target: Path, passages: Iterable[Passage], gazetteer: Path | None, texts: Sequence[Path]
+) -> int:
     """`hotline models build-graph`: build, prove that it loads, put it in place; its size in bytes.
 
     Raises UsageError for files missing or of the wrong kind, ModelError when the model does not load.
     """
-    passages = load_knowledge(knowledge)
     with tempfile.TemporaryDirectory(dir=_made(target.parent), prefix=".building-") as folder:
         made = Path(folder) / "model"
         try:

@@ -277,19 +277,28 @@ def _llm(settings: Settings) -> Finding:
 
 
 def _knowledge(settings: Settings) -> Finding:
+    from hotline.knowledge import known_passages
     from records import CHINA
 
     try:
-        passages = load_knowledge(settings.dialog.knowledge)
+        passages = known_passages(settings)
     except UsageError as error:
-        return Finding("knowledge base", "fail", str(error), "set dialog.knowledge, or correct the file")
+        return Finding(
+            "knowledge base",
+            "fail",
+            str(error),
+            "set dialog.knowledge, correct the file, or see the database",
+        )
     today = datetime.now(CHINA).date()
     valid = sum(passage.valid_on(today) for passage in passages)
-    detail = f"{settings.dialog.knowledge}: {len(passages)} passages, {valid} valid today"
-    if settings.dialog.knowledge == "sample":
-        return Finding(
-            "knowledge base", "warn", detail, "of a fictional city; set dialog.knowledge to your own"
-        )
+    detail = f"{len(passages)} passages, {valid} valid today"
+    sample = {passage.id for passage in load_knowledge("sample")}
+    samples = sum(passage.id in sample for passage in passages)
+    if samples:
+        remedy = "replace them by your own: `hotline kb import PATH… --all`"
+        return Finding("knowledge base", "warn", f"{detail}, {samples} of a fictional city", remedy)
+    if not valid:
+        return Finding("knowledge base", "warn", detail, "put your own in: `hotline kb import PATH…`")
     return Finding("knowledge base", "ok", detail)
 
 

@@ -210,13 +210,14 @@ def transcribe(
 
     from asr.vosk_model import BUILTIN_WARNING
     from hotline import speech
+    from hotline.knowledge import known_passages
     from hotline.settings import load_settings
 
     settings = load_settings(config)
     recordings = {file: speech.read_wav(file) for file in files}
     if settings.asr.uses_builtin_model:
         err.print(f"note: {BUILTIN_WARNING}")
-    hotwords = speech.names_to_hear(settings.asr, settings.dialog.knowledge)
+    hotwords = speech.names_to_hear(settings.asr, lambda: known_passages(settings))
     writer = speech.open_writer(settings.asr)
     recognizer = speech.written(speech.open_recognizer(settings.asr, hotwords), writer)
 
@@ -295,11 +296,12 @@ def models_build_graph(
     ] = None,
     config: Config = None,
 ) -> None:
-    """Teach the built-in recogniser the city's words: its places, the questions of dialog.knowledge."""
+    """Teach the built-in recogniser the city's words: its places, the questions of the knowledge base."""
     from hotline.builtin_model import build_city_model
+    from hotline.knowledge import known_passages
     from hotline.settings import load_settings
 
     settings = load_settings(config)
     folder = settings.asr.models_dir / name
-    size = build_city_model(folder, settings.dialog.knowledge, gazetteer, text or [])
+    size = build_city_model(folder, known_passages(settings), gazetteer, text or [])
     out.print(f'{folder}: {size / 1e6:.1f} MB, ready; set asr.model = "{name}"')

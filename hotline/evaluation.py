@@ -109,6 +109,7 @@ def eval_asr(
     from asr.vosk_model import BUILTIN_WARNING
     from hotline.asr_evaluation import Plan, measure
     from hotline.evaluation_report import About
+    from hotline.knowledge import known_passages
     from hotline.labelled_speech import load_clips
     from hotline.line_conditions import combine
     from hotline.settings import load_settings
@@ -125,7 +126,7 @@ def eval_asr(
     conditions = combine([one.value for one in through or ()], noise or (), loss or ())
     plan = Plan(clips, conditions, noise_file, jobs, paced)
     results = [
-        measure(name, chosen, names_to_hear(chosen, settings.dialog.knowledge), plan)
+        measure(name, chosen, names_to_hear(chosen, lambda: known_passages(settings)), plan)
         for name, chosen in engines
     ]
     audio_s = sum(clip.duration_s for clip in clips)

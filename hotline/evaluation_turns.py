@@ -99,10 +99,11 @@ def eval_turns(
 
 
 def _recognition(settings: Settings) -> Recognition:
+    from hotline.knowledge import known_passages
     from hotline.speech import names_to_hear, open_recognizer
     from hotline.turn_recognition import Recognition
 
-    names = names_to_hear(settings.asr, settings.dialog.knowledge)
+    names = names_to_hear(settings.asr, lambda: known_passages(settings))
     return Recognition(open_recognizer(settings.asr, names))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from tts import Voice
 from voice.streams import closing
 
 if TYPE_CHECKING:
+    from dialog.passages import Passage
     from tts.fallback import FallbackVoice
 
 SAMPLE_RATE = 8000  # Hz: recognisers hear what a telephone carries
@@ -60,9 +61,10 @@ def open_recognizer(settings: AsrSettings, hotwords: Sequence[str] = ()) -> Reco
     )
 
 
-def names_to_hear(settings: AsrSettings, knowledge: str) -> tuple[str, ...]:
-    """Hotwords: the city's places, and what the knowledge base (dialog.knowledge) is about.
+def names_to_hear(settings: AsrSettings, knowledge: str | Callable[[], Iterable[Passage]]) -> tuple[str, ...]:
+    """Hotwords: the city's places, and what the knowledge base is about.
 
+    `knowledge` gives its passages, or is what dialog.knowledge may be, where no database is asked.
     Empty where the settings want none, or no engine takes any. Raises UsageError.
     """
     if not settings.hotwords or not set(settings.engine) & set(TAKE_HOTWORDS):
@@ -70,7 +72,8 @@ def names_to_hear(settings: AsrSettings, knowledge: str) -> tuple[str, ...]:
     from dialog.hotwords import hotwords_of
     from hotline.check import load_knowledge
 
-    return tuple(hotwords_of(load_knowledge(knowledge), load_gazetteer(GAZETTEER)))
+    passages = load_knowledge(knowledge) if isinstance(knowledge, str) else knowledge()
+    return tuple(hotwords_of(passages, load_gazetteer(GAZETTEER)))
 
 
 def open_configured_voice(settings: TtsSettings) -> FallbackVoice:

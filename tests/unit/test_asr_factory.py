@@ -17,6 +17,7 @@ from asr.funasr_ws import FunasrServerRecognizer
 from asr.pool import HasLoad, Load
 from asr.vosk_engine import VoskRecognizer
 from asr.vosk_ws import VoskServerRecognizer
+from dialog.passages import Passage
 from hotline import speech
 from hotline.sections import AsrSettings
 from tests.unit.espeak import synthesise
@@ -152,6 +153,8 @@ def test_names_of_the_city_are_hotwords(engine: str) -> None:
     assert len(names) == len(set(names))
     assert all(len(name) > 1 for name in names)
     assert speech.names_to_hear(settings.model_copy(update={"hotwords": False}), "sample") == ()
+    own = Passage("a", "飞行器怎么登记？", "到窗口办。", department="市低空经济办")
+    assert "低空经济办" in speech.names_to_hear(settings, lambda: [own])
 
 
 @pytest.mark.parametrize("engine", sorted(set(ENGINES) - set(TAKE_HOTWORDS)))

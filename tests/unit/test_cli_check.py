@@ -17,6 +17,7 @@ import pytest
 from hotline import check
 from hotline.check import Finding, run_checks
 from hotline.settings import Settings, load_settings
+from records.store import Store
 from voice.sip import build_info
 
 pytestmark = [pytest.mark.unit]
@@ -125,6 +126,19 @@ def test_what_is_missing_fails_with_a_remedy(
     assert found.state == "fail"
     assert re.search(said, found.detail)
     assert found.remedy
+
+
+def test_knowledge_is_that_of_the_database_and_the_sample_in_it_is_told(settings: Make) -> None:
+    begin = settings("[dialog]\nknowledge='sample'\n[records]\nurl='sqlite:///x.db'")
+    found = check._knowledge(begin)
+    assert (found.state, "of a fictional city" in found.detail) == ("warn", True)
+    store = Store("sqlite:///x.db")
+    store.put_passages([{"id": "a", "question": "甲？", "answer": "乙。", "valid_to": "2020-01-01"}])
+    old = check._knowledge(begin)
+    assert (old.state, old.detail) == ("warn", "1 passages, 0 valid today")
+    store.put_passages([{"id": "b", "question": "甲？", "answer": "乙。"}])
+    store.close()
+    assert check._knowledge(begin) == Finding("knowledge base", "ok", "2 passages, 1 valid today")
 
 
 def test_every_engine_of_a_chain_has_a_line(settings: Make) -> None:
