@@ -1,4 +1,4 @@
-"""Opens the dialog with a city's own data: its places, matters and services, and a language model if it has one."""
+"""Opens the dialog with a city's own data: its places, matters and services, and its language models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dialog.places import load_gazetteer, load_taxonomy
 from dialog.policy import Policy
 from dialog.services import ServiceError, load_services
 from hotline.errors import UsageError
-from hotline.sections import DialogSettings, LlmSettings
+from hotline.sections import DialogSettings, LlmEndpointSettings, LlmSettings
 from hotline.settings import Settings
 
 SAMPLE = "sample"  # of a fictional city, for the demo and the tests
@@ -49,9 +49,10 @@ def open_dialog(
 
 
 def _endpoints(llm: LlmSettings) -> list[Endpoint]:
+    first: LlmSettings | LlmEndpointSettings = llm
     return [
         Endpoint(one.base_url, one.model, one.api_key.get_secret_value() or None)
-        for one in (llm, *llm.others)
+        for one in (first, *llm.others)
     ]
 
 
