@@ -15,6 +15,7 @@ from desk.api import calls_router, seats_router, tickets_router
 from desk.auth import Gate, only
 from desk.live import LiveFeed, sse
 from desk.models import ChatIn, ChatOut, Page, Passage
+from desk.outbox import outbox_router
 from desk.session import session_router
 from records import Conflict, NotFound, RecordsError
 from records.keys import Keys
@@ -56,6 +57,7 @@ def create_desk(
     app.include_router(session_router(store))
     app.include_router(calls_router(store, recordings_dir, recording_keys, pause_recording))
     app.include_router(tickets_router(store))
+    app.include_router(outbox_router(store))
     app.include_router(seats_router(store))
     _add_health(app, ready, metrics)
     _add_live(app, live, chat, kb_search)

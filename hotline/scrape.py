@@ -38,6 +38,7 @@ class Sources:
     trunks: Callable[[], Mapping[str, bool]]  # of those that register: whether they are registered
     seats: Callable[[], Mapping[str, int]]  # by status
     pjsua2: Callable[[], str]  # the library's version
+    outbox: Callable[[], Mapping[str, int]] = dict  # messages to the city's system: waiting, failed
 
 
 class SourceCollector(Collector):
@@ -74,6 +75,12 @@ class SourceCollector(Collector):
         trunks = sources.trunks()
         yield gauges("hotline_trunk_registered", "Registered at this trunk", "trunk", trunks)
         yield gauges("hotline_seats", "Seats by status", "status", sources.seats())
+        for name, what in (
+            ("waiting", "Messages to the city's system that it has not taken yet"),
+            ("failed", "Messages to the city's system that will not be sent again by themselves"),
+        ):
+            value = sources.outbox().get(name, 0)
+            yield GaugeMetricFamily(f"hotline_outbox_{name}", what, value=value)
         build = GaugeMetricFamily("hotline_build_info", "What runs", labels=("pjsua2", "version"))
         build.add_metric((sources.pjsua2(), self._version), 1)
         yield build
