@@ -18,6 +18,10 @@ _LEAD = re.compile(
     "^(?:我的?|您|你|打|记|用|换成?|换个?|留|就|是|号码|电话|手机号?|联系方式|联系|座机|固话|区号|说|呢|啊|"
     "嗯|对|好|的|然后|接着|后面|最后)+"
 )
+_ASIDE = re.compile(
+    "等一下|等等|等会儿?|稍等|我看一下|我看看|我想想|后面(?:是|的)|最后(?:是|四位|三位)|下面是|再来|还有|然后|接着"
+)
+_MOBILE_AT_END = re.compile(f"1[3-9][0-9]{{{_MOBILE_DIGITS - 2}}}$")
 _REPEATED = re.compile("(?P<times>[两二三四五六七八])个(?P<digit>[零〇幺一二三四五六七八九0-9])")
 _TIMES = {"两": 2, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8}
 _ANEW = re.compile("不对|错了|重新|重说|重来|从头|不是")
@@ -40,11 +44,15 @@ def missing(digits: str) -> int:
 
 def dictated(text: str) -> str:
     """The digits of a number, or of a piece of one, that `text` says as an answer; "" where it says none."""
-    text = _REPEATED.sub(lambda m: m["digit"] * _TIMES[m["times"]], text)
+    text = _ASIDE.sub("", _REPEATED.sub(lambda m: m["digit"] * _TIMES[m["times"]], text))
     exact, run = (digits_in(text, by_sound=by_sound) for by_sound in (False, True))
     if len(run) >= _LEAST_RUN:
         # 吧 sounds like 八: a number that is whole without its sound is taken without.
-        return _without_country(exact if verdict(_without_country(exact)) == "whole" else run)
+        for digits in (_without_country(exact), _without_country(run)):
+            if verdict(digits) == "whole":
+                return digits
+        mobile = _MOBILE_AT_END.search(exact)  # 最后是五五九九，一三四零零零零五五九九
+        return mobile.group() if mobile else _without_country(run)
     rest = _LEAD.sub("", text)
     pieces = re.findall("[零〇幺一二两三四五六七八九0-9]+", rest)
     digits = "".join(digits_in(piece, by_sound=False) for piece in pieces)

@@ -41,6 +41,10 @@ _RETOLD = re.compile(
     "不对不对|哦不是?|啊不是?)"
     "(?:了|我|那个|应该)*(?:是|在)?(?P<right>.{1,30})$"
 )
+_LAST_DIGITS = re.compile(
+    "(?:最后|尾号|末尾|后)(?:几|两|二|三|四)?(?:位|个)?(?:数|"
+    "号)?(?:应该)?是(?P<digits>[零〇幺一二三四五六七八九0-9]{2,4})$"
+)
 _PRONOUN = re.compile("^(?:那个|这个|我|我们|姓|叫)+")
 _NUMBERED = re.compile(
     "(?P<number>[0-9零〇一二三四五六七八九十百]+)(?P<unit>号楼|号院|号|栋|幢|楼|单元|层|室|门)"
@@ -55,7 +59,8 @@ def corrected(intake: Intake, said: str, gazetteer: Gazetteer) -> Intake | None:
     if intake.asking in ("matter", "join", "filing"):
         return None
     return (
-        _swapped(intake, said, gazetteer)
+        _last_digits(intake, said)
+        or _swapped(intake, said, gazetteer)
         or _changed(intake, said, gazetteer)
         or _retold(intake, said, gazetteer)
     )
@@ -77,6 +82,15 @@ def guessed(intake: Intake, said: str, gazetteer: Gazetteer) -> Intake | None:
     if name := find_name(said) or (answered_name(said) if said.startswith(("姓", "叫", "免贵")) else ""):
         return fill(replace(intake, anonymous=False), "name", name)
     return None
+
+
+def _last_digits(intake: Intake, said: str) -> Intake | None:
+    """电话不对，最后四位是五五九九: the last digits of the number anew; None where a whole one is told."""
+    told = _LAST_DIGITS.search(clean(said))
+    digits = digits_in(told["digits"], by_sound=False) if told else ""
+    if not digits or not intake.contact or verdict(dictated(said) or "1") == "whole":
+        return None
+    return fill(intake, "contact", intake.contact[: -len(digits)] + digits)
 
 
 def _changed(intake: Intake, said: str, gazetteer: Gazetteer) -> Intake | None:

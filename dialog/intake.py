@@ -183,11 +183,11 @@ class Clerk:
     # -- answers ---------------------------------------------------------------------------------------------
 
     def _place(self, intake: Intake, said: str) -> Intake:
+        said = self.gazetteer.spell(said)
         told = told_besides(intake, said, self.gazetteer, place=False)
-        rest = said
-        for part in (told.time if told.time != intake.time else "", find_time(said)):
-            rest = rest if self.gazetteer.find(part) else rest.replace(part, "")
-        known = self.gazetteer.find(rest)
+        known = self.gazetteer.find(said)
+        when = find_time(without(known, said))
+        rest = said.replace(when, "") if when and when not in known else said
         if not known and (is_unknown(said) or polarity(said) is False) and len(clean(rest)) < 8:
             return self._next(fill(told, "place", intake.place))
         if not known and told != intake and len(rest) < 4:
@@ -245,7 +245,7 @@ class Clerk:
     def _contact(self, intake: Intake, said: str, caller: str) -> Intake:
         digits = added(intake.digits, said)
         if dictated(said):
-            return self._dictated(intake, digits)
+            return self._dictated(intake, digits, caller)
         if _NO_CONTACT.search(said) or (not caller and polarity(said) is False):
             return self._next(fill(replace(intake, digits=""), "contact", ""))
         if caller and not intake.contact_refused:
@@ -261,30 +261,24 @@ class Clerk:
             return self._next(fill(intake, "contact", caller))
         return replace(intake, tries=intake.tries + 1, digits=digits)
 
-    def _dictated(self, intake: Intake, digits: str) -> Intake:
+    def _dictated(self, intake: Intake, digits: str, caller: str) -> Intake:
         """The intake after digits of a number were said: it is whole, goes on, or must be said again."""
         match verdict(digits):
             case "whole":
                 return self._next(fill(replace(intake, digits=""), "contact", digits))
-            case "short" if len(digits) > len(intake.digits) or not intake.digits:
+            case "short" if len(digits) > len(intake.digits):
                 return replace(intake, digits=digits, contact_refused=True, tries=0)
-            case _:
+            case _ if intake.tries + 1 < MAX_TRIES:
                 # Kept to be told what was heard; the next number begins anew, since no digit fits after it.
-                return replace(intake, digits=digits, contact_refused=True, tries=1)
+                return replace(intake, digits=digits, contact_refused=True, tries=intake.tries + 1)
+            case _:
+                return self._next(fill(replace(intake, digits=""), "contact", caller))
 
     def _contact_question(self, intake: Intake, caller: str) -> str:
         if intake.digits:
-            heard = spoken_digits(intake.digits)
-            lacking = missing(intake.digits)
-            if verdict(intake.digits) == "wrong":
-                return f"{phrases.INTAKE_HEARD}{heard}，{phrases.INTAKE_NUMBER_WRONG}"
-            if lacking < 0:
-                return (
-                    f"{phrases.INTAKE_HEARD}{heard}，多了{_count(-lacking)}位，{phrases.INTAKE_NUMBER_ANEW}"
-                )
-            if len(intake.digits) >= _MANY_DIGITS:
-                return f"{phrases.INTAKE_HEARD}{heard}，还差{_count(lacking)}位，{phrases.INTAKE_NUMBER_ON}"
-            return phrases.INTAKE_NUMBER_GO_ON
+            if verdict(intake.digits) == "short" and len(intake.digits) < _MANY_DIGITS:
+                return phrases.INTAKE_NUMBER_GO_ON
+            return phrases.heard_digits(spoken_digits(intake.digits), missing(intake.digits))
         if caller and not intake.contact_refused:
             return phrases.INTAKE_CONTACT_SAME
         return phrases.INTAKE_CONTACT_AGAIN if intake.tries else phrases.INTAKE_CONTACT_ASK
@@ -295,18 +289,18 @@ class Clerk:
         answer = polarity(said)
         asked = told_wishes_about_names(intake, said)
         taken_back = answer is None and _TAKEN_BACK.search(said)
-        if answer is None and asked == intake and not taken_back and said.startswith(_YES):
+        found = guessed(asked, _CORRECTION.sub("", said), self.gazetteer) if answer is None else None
+        if answer is None and asked == intake and not (taken_back or found) and said.startswith(_YES):
             answer = True
         if answer:
             return replace(intake, asking="filing", tries=0)
+        if found:
+            return self._next(found)
         if asked != intake:
             only_secret = wants_secrecy(said) and asked.anonymous == intake.anonymous
             return replace(
                 asked, asking="filing" if only_secret and said.startswith(_YES) else "confirm", tries=0
             )
-        found = guessed(intake, _CORRECTION.sub("", said), self.gazetteer) if answer is None else None
-        if found:
-            return self._next(found)
         if answer is False or taken_back:
             return replace(intake, asking="change", tries=0)
         return replace(intake, tries=intake.tries + 1)
@@ -329,8 +323,3 @@ class Clerk:
         if answer is None and intake.tries + 1 < MAX_TRIES:
             return replace(intake, tries=intake.tries + 1)
         return replace(self._next(intake), joins=intake.offered if answer else "")
-
-
-def _count(number: int) -> str:
-    """A few as counted before 位: 两位."""
-    return "零一两三四五六七八九十"[number] if number <= 10 else "好几"

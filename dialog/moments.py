@@ -16,7 +16,7 @@ _DAY = (
     f"五一|中秋|元旦|清明|端午|"
     f"暑假|寒假|高考|春天|夏天|秋天|冬天|{_MANY}个?多?(?:小时|天|周|星期|礼拜|月|年)多?(?:之前|以前|前)|"
     f"[0-9零〇一二三四五六七八九]{{4}}年|{_NUMBER}月份?(?:{_NUMBER}[号日])?(?:初|中旬|底)?|"
-    f"(?<![路街道巷弄院村区苑园城里栋楼0-9零〇一二三四五六七八九十]){_NUMBER}[号日](?![楼院栋线店桌柜])"
+    f"(?<![路街道巷弄院村区苑园城里栋楼0-9零〇一二三四五六七八九十百千]){_NUMBER}[号日](?![楼院栋线店桌柜])"
 )
 _PART_OF_DAY = (
     "大半夜|后半夜|前半夜|半夜|深夜|夜里|夜间|凌晨|清晨|早上|早晨|大清早|一大早|一早|上午|中午|下午|傍晚|"
@@ -49,9 +49,12 @@ _CUE = (
     "(?:已经|已|都|快要?|有|持续|连续|长达|足足|整整|将近|接近|差不多|超过|拖|等|停|坏|欠|断|堆|吵|闹|漏|"
     "修|挂|干|跑)了?(?:我们?)?"
 )
+# 停了半小时收我二十块 tells no duration, 停了四个小时了 does.
+_SHORT_SPAN = f"{_MANY}个?半?(?:小时|钟头|分钟)(?:多|半)?"
 _DURATION = re.compile(
-    f"(?:{_CUE})+(?P<after>(?:快|将近|差不多|大概|有)?{_SPAN}){_NOT_SPAN}|"
-    f"(?P<before>{_SPAN}){_NOT_SPAN}(?=了|没|都没|不|还没|还不|都不)"
+    f"(?:{_CUE})+(?P<after>(?:快|将近|差不多|大概|有)?(?!{_SHORT_SPAN}){_SPAN}){_NOT_SPAN}|"
+    f"(?P<before>(?!{_SHORT_SPAN}){_SPAN}){_NOT_SPAN}(?=了|没|都没|不|还没|还不|都不)|"
+    f"(?:已经|已|持续了?)(?P<short>{_SHORT_SPAN})|(?P<till>{_SHORT_SPAN})(?=了)"
 )
 _ANY_SPAN = re.compile(f"(?P<before>{_SPAN}){_NOT_SPAN}")
 _NO_SPAN_BEFORE = re.compile("(?:每|第|等|要等|再|过|限|这|那|前|上|隔|头|近)$")
@@ -86,7 +89,7 @@ def is_unknown(text: str) -> bool:
 
 def _span(pattern: re.Pattern[str], text: str) -> str:
     for found in pattern.finditer(text):
-        group = "after" if found.groupdict().get("after") else "before"
+        group = next(name for name, value in found.groupdict().items() if value)
         if not _NO_SPAN_BEFORE.search(text[: found.start(group)]):
             return found[group]
     return ""

@@ -106,15 +106,13 @@ def greeting(city: str, hotline_name: str) -> str:
 
 
 def heard_digits(spoken: str, lacking: int) -> str:
-    """What was heard of a telephone number, `spoken` digit by digit; `lacking` digits too few, < 0 too many."""
+    """What was heard of a telephone number, `spoken` one by one; `lacking` digits too few, < 0 too many."""
+    count = "零一两三四五六七八九十"[min(abs(lacking), 10)]
     if lacking > 0:
-        return f"我听到的是{spoken}，还差{_FEW[lacking]}位，{INTAKE_NUMBER_ON}"
+        return f"我听到的是{spoken}，还差{count}位，{INTAKE_NUMBER_ON}"
     if lacking < 0:
-        return f"我听到的是{spoken}，多了{_FEW[min(-lacking, 10)]}位，{INTAKE_NUMBER_ANEW}"
+        return f"我听到的是{spoken}，多了{count}位，{INTAKE_NUMBER_ANEW}"
     return f"我听到的是{spoken}，不像是电话号码，{INTAKE_NUMBER_ANEW}"
-
-
-_FEW = "零一两三四五六七八九十"
 
 
 def fixed_phrases() -> list[str]:

@@ -62,7 +62,7 @@ _NOT_NAMES = re.compile(
     "老旧|老小区|附近|隔壁|旁边|高档|新建|一些|很多|好多|安置|回迁|住宅|商业|单身|人才|青年|物业|业主"
 )
 _STREET = re.compile(r"(?P<street>[一-鿿]{1,4}?(?:大道|路|街|巷|胡同|弄))")
-_HOUSE = re.compile(rf"^{_NUMBER}号(?!线|楼|栋|门|口|(?:院?)(?:到|至|和))")
+_HOUSE = re.compile(rf"^{_NUMBER}号(?!线|楼(?![下上顶道里])|栋|院?(?:到|至|和))")
 
 
 class Parts(NamedTuple):
@@ -119,7 +119,7 @@ class Gazetteer:
         chains = _chains(text, spans)
         start, end = chains[0][0], chains[-1][1]
         rest = text[end:]
-        if rest and len(rest) <= _REST and _WHERE.search(rest):
+        if rest and len(rest) <= _REST and (_WHERE.search(rest) or self._is_vague(text[start:end])):
             end = len(text)
         lead = _ANSWER_LEAD.sub("", text[:start])
         place = (lead if _WHERE.search(lead) else "") + text[start:end].replace("就在", "")

@@ -23,7 +23,8 @@ LEAST_MATTER = 3  # characters that say what it is about; 投诉 alone does not
 LEAST_REST = 4  # characters that must stay of a matter when a wish is taken out of it
 
 _MATTER_LEAD = re.compile(
-    "^(?:你好|您好|喂|请问|那个|嗯|是|就是|这样的?)*(?:我|我们)?(?:想|要|来|就想)*(?:跟你们?|向你们?|问问|"
+    "^(?:你好|您好|喂|请问|那个|嗯|不是|是|就是|这样的?)*(?:我|我们)?(?:想|要|来|就想)*(?:跟你们?|向你们?|"
+    "问问|"
     "问一下|咨询一下)?"
     "(?:投诉|反映|举报|报修|求助|登记|提)(?:一下|个|一个|一件)?(?:的)?(?:问题|事情|事|意见|情况|"
     "建议)?(?:是|就是|说)?"
@@ -36,7 +37,8 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("求助", re.compile("求助|求求|帮帮忙|帮帮我")),
 )
 _WISH = re.compile(
-    "(?:所以|就|我们?|还)*(?:希望|恳求|请求|建议(?!书)|想?要求(?=退|赔|你们|相关|有关|部门|尽快|马上|立即|"
+    "(?:(?:请|求求)?你们看?|所以|就|我们?|还)*(?:希望|恳求|请求|建议(?!书)|想?要求(?=退|赔|你们|相关|有关|"
+    "部门|尽快|马上|立即|"
     "立刻|赶紧|处理|他们?|物业|商家|停|拆|给|恢复|补|"
     "把|公开|改|整改|按|重新))|(?:麻烦|请)(?=你们|有关|相关|尽快|部门|政府|帮|派|核实|处理|赶紧|查|来|督促|"
     "协调)|"
@@ -113,8 +115,8 @@ def told_matter(intake: Intake, text: str, gazetteer: Gazetteer) -> Intake:
 def told_besides(intake: Intake, said: str, gazetteer: Gazetteer, *, place: bool = True) -> Intake:
     """The intake with what `said` tells in passing of all that is not known yet."""
     intake = told_wishes_about_names(intake, said)
-    where = gazetteer.find(said) if place and not intake.place else ""
-    if where:
+    where = gazetteer.find(said)
+    if where and place and not intake.place:
         intake = replace(intake, place=where)
     rest = without(where or intake.place, said)
     duration = find_duration(rest)

@@ -34,7 +34,7 @@ SURE = 2.0  # nats by which the best category must lead where no keyword was sai
 _HERE = Path(__file__).parent
 _REMEMBERED = 512
 _WISH = re.compile("能不能|可不可以|能否|可以")  # 能不能把暖气停了 asks for what would otherwise be trouble
-_DENIED = re.compile("(?:没有?|没有?人|没人|未|不会|不是|怕|以免|防止|差点没?)$")
+_DENIED = re.compile("(?:没有?|没有?人|没人|未|不会|不是|怕|以免|防止)$")
 
 
 @dataclass(frozen=True, slots=True)
