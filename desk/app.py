@@ -13,8 +13,9 @@ from fastapi.staticfiles import StaticFiles
 
 from desk.api import calls_router, seats_router, tickets_router
 from desk.auth import Gate, only
+from desk.knowledge import KnowledgeIndex, knowledge_router
 from desk.live import LiveFeed, sse
-from desk.models import ChatIn, ChatOut, Page, Passage
+from desk.models import ChatIn, ChatOut
 from desk.outbox import outbox_router
 from desk.session import session_router
 from records import Conflict, NotFound, RecordsError
@@ -36,15 +37,16 @@ def create_desk(
     metrics: Callable[[], str],
     live: LiveFeed,
     chat: Callable[[str, str], Awaitable[dict[str, Any]]] | None = None,
+    knowledge: KnowledgeIndex | None = None,
     kb_search: Callable[[str, int], list[dict[str, Any]]] | None = None,
 ) -> FastAPI:
     """The web desk as an ASGI application, to be served in the program's own event loop.
 
     `ready`, `metrics` (Prometheus text), `chat` (session, text -> a reply as in docs/interface.md) and
     `pause_recording` (call id, whether to pause or to resume, who wants it; raises NotFound, Conflict) run on
-    that loop; `kb_search` (query, limit -> passages, best first) runs in a worker thread. Without `chat` or
-    `kb_search` their paths answer 503, and without `pause_recording` no call runs here. Before the server is
-    stopped, `live` must be closed.
+    that loop, `knowledge` in worker threads. Without `chat` its path answers 503, so does a search without
+    `knowledge`; without `pause_recording` no call runs here. Before the server is stopped, `live` must be
+    closed.
     """
     app = FastAPI(
         title="12345 hotline voice agent",
@@ -59,8 +61,11 @@ def create_desk(
     app.include_router(tickets_router(store))
     app.include_router(outbox_router(store))
     app.include_router(seats_router(store))
+    if kb_search is not None:  # until all callers give `knowledge`
+        knowledge = KnowledgeIndex(kb_search, lambda: None, lambda _days, _limit: [])
+    app.include_router(knowledge_router(store, knowledge))
     _add_health(app, ready, metrics)
-    _add_live(app, live, chat, kb_search)
+    _add_live(app, live, chat)
     _add_pages(app)
     app.openapi()  # kept by FastAPI; made at the first request it would hold up the event loop
     return app
@@ -89,23 +94,12 @@ def _add_live(
     app: FastAPI,
     live: LiveFeed,
     chat: Callable[[str, str], Awaitable[dict[str, Any]]] | None,
-    kb_search: Callable[[str, int], list[dict[str, Any]]] | None,
 ) -> None:
     @app.get("/api/v1/events", tags=["calls"], response_class=StreamingResponse)
     async def events() -> StreamingResponse:
         """Live call events as server-sent events, each a JSON object with at least `kind` and `call_id`."""
         headers = {"X-Accel-Buffering": "no"}
         return StreamingResponse(sse(live), media_type="text/event-stream", headers=headers)
-
-    @app.get("/api/v1/kb", tags=["knowledge"], response_model=Page[Passage])
-    def search_kb(q: str, limit: int = 5) -> dict[str, Any]:
-        """Passages of the knowledge base, best first."""
-        if kb_search is None:
-            raise HTTPException(503, "no knowledge base is loaded")
-        if not (1 <= limit <= 50 and len(q) <= 500):
-            raise HTTPException(422, "limit is 1 to 50, q at most 500 characters")
-        found = kb_search(q, limit)
-        return {"items": found, "total": len(found), "page": 1}
 
     @app.post("/api/v1/chat", tags=["chat"], response_model=ChatOut)
     async def post_chat(body: ChatIn) -> dict[str, Any]:

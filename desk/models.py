@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypeVar
+from datetime import date
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
 
 T = TypeVar("T")
 
@@ -199,19 +201,63 @@ class Seat(BaseModel):
     call_id: str | None
 
 
-class Passage(BaseModel):
-    """A passage of the knowledge base and how well it fits."""
+_NO_CONTROLS = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+Line = Annotated[str, Field(max_length=500, pattern=_NO_CONTROLS)]
 
-    model_config = ConfigDict(extra="allow")
+
+class PassageIn(BaseModel):
+    """A passage to put in; `valid_from` and `valid_to` are days, inclusive, and null where it is open."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    question: str = Field(min_length=1, max_length=500, pattern=_NO_CONTROLS)
+    answer: str = Field(min_length=1, max_length=5000, pattern=_NO_CONTROLS)
+    phrasings: list[Line] = Field([], max_length=100)
+    department: Line = ""
+    district: Line = ""
+    topic: Line = ""
+    source: Line = ""
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.valid_from and self.valid_to and self.valid_to < self.valid_from:
+            raise ValueError(f"valid_to {self.valid_to} is before valid_from {self.valid_from}")
+        self.phrasings = [phrasing for phrasing in self.phrasings if phrasing]
+        return self
+
+
+class PassageNew(PassageIn):
+    """A new passage; without `id` it gets one."""
+
+    id: str = Field("", max_length=100, pattern=r"^(\w[\w.:-]*)?$")
+
+
+class Passage(BaseModel):
+    """A passage of the knowledge base; `score`, 0..1, how well it fits, where it was searched for."""
 
     id: str
     question: str
     answer: str
+    phrasings: list[str] = []
     department: str = ""
+    district: str = ""
+    topic: str = ""
     source: str = ""
     valid_from: str | None = None
     valid_to: str | None = None
-    score: float
+    updated_at: str | None = None
+    score: float | None = None
+
+
+class Gap(BaseModel):
+    """A matter asked about in vain in `count` calls, the last of them `call_id`; `text` is a caller's."""
+
+    text: str
+    count: int
+    call_id: str
+    last_at: str
 
 
 class RecordingAction(BaseModel):

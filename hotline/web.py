@@ -10,9 +10,14 @@ from typing import Any
 
 import uvicorn
 
+from desk.knowledge import KnowledgeIndex
 from dialog.knowledge import Knowledge
 from hotline.errors import UsageError
+from hotline.knowledge import row_of
+from hotline.knowledge_gaps import gaps_of
+from hotline.knowledge_sync import KnowledgeSync
 from hotline.settings import Settings
+from records.store import Store
 
 
 class DeskServer(uvicorn.Server):
@@ -33,22 +38,15 @@ def bind_desk(settings: Settings) -> socket.socket:
         raise UsageError(f"cannot open the desk on {where}: {reason}; see desk.host and desk.port") from None
 
 
+def knowledge_index(knowledge: Knowledge, sync: KnowledgeSync, store: Store) -> KnowledgeIndex:
+    """The knowledge base as the desk searches and edits it."""
+    return KnowledgeIndex(search=kb_search(knowledge), changed=sync.look, gaps=gaps_of(store))
+
+
 def kb_search(knowledge: Knowledge) -> Callable[[str, int], list[dict[str, Any]]]:
-    """The search as the desk answers with it."""
+    """The search alone."""
 
     def search(query: str, limit: int) -> list[dict[str, Any]]:
-        return [
-            {
-                "id": hit.passage.id,
-                "question": hit.passage.question,
-                "answer": hit.passage.answer,
-                "department": hit.passage.department,
-                "source": hit.passage.source,
-                "valid_from": hit.passage.valid_from,
-                "valid_to": hit.passage.valid_to,
-                "score": hit.score,
-            }
-            for hit in knowledge.search(query, limit)
-        ]
+        return [{**row_of(hit.passage), "score": hit.score} for hit in knowledge.search(query, limit)]
 
     return search

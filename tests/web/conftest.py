@@ -18,6 +18,9 @@ import uvicorn
 
 from desk.app import create_desk
 from desk.live import LiveFeed
+from dialog.knowledge import Knowledge
+from hotline.knowledge_sync import KnowledgeSync
+from hotline.web import knowledge_index
 from records import CHINA
 from records.recording import Recording
 from records.store import Store
@@ -81,11 +84,24 @@ EVENTS: list[tuple[float, str, dict[str, Any]]] = [
 ]
 
 
+PASSAGES = [
+    {
+        "id": "card",
+        "question": "社保卡丢了怎么补办？",
+        "answer": "带身份证到银行网点补办。",
+        "department": "人社局",
+    },
+    {"id": "permit", "question": "居住证怎么办理？", "answer": "到派出所办理。", "phrasings": ["办居住证"]},
+    {"id": "old", "question": "社保卡年检怎么办？", "answer": "到窗口年检。", "valid_to": "2020-12-31"},
+]
+
+
 def fill(store: Store, recordings_dir: Path) -> None:
     """Make up some calls: one transferred, with a recording; a complaint; a running one; and many more."""
     store.add_user("ops", "ops", PASSWORD)
     store.add_user("seat", "seat", PASSWORD)
     store.seed_seats([{"id": "s1", "name": "小陈", "uri": "sip:s1@127.0.0.1", "skills": ["民政"]}])
+    store.put_passages(PASSAGES)
     with store.batch():
         transferred_call(store)
         complaint_call(store)
@@ -203,16 +219,14 @@ async def chat(session: str, text: str) -> dict[str, Any]:
     return {"reply": f"您说的是：{text}", "action": None, "sources": ["kb:1"], "confidence": 0.9}
 
 
-def kb_search(query: str, limit: int) -> list[dict[str, Any]]:
-    row = {"question": query, "answer": "带身份证到窗口办理。", "department": "人社局", "source": "办事指南"}
-    return [{**row, "id": f"kb:{n}", "score": 1.0 / (n + 1)} for n in range(limit)]
-
-
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("desk")
     store = Store(f"sqlite:///{folder}/hotline.db")
     fill(store, folder / "recordings")
+    knowledge = Knowledge()
+    sync = KnowledgeSync(store, knowledge)
+    sync.open("none")
     ready = [True]
     started = threading.Event()
     found: list[Desk] = []
@@ -227,7 +241,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             metrics=lambda: "hotline_calls_active 1\n",
             live=live,
             chat=chat,
-            kb_search=kb_search,
+            knowledge=knowledge_index(knowledge, sync, store),
         )
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
         task = asyncio.create_task(server.serve())
