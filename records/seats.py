@@ -94,6 +94,21 @@ def claim_statement(skill: str, call_id: str, now: datetime, exclude: Collection
     )
 
 
+VERDICTS = ("accepted", "declined")
+
+
+def verdict(connection: Connection, seat_id: str) -> str:
+    query = select(seats.c.verdict).where(seats.c.id == seat_id)
+    return str(connection.execute(query).scalar_one_or_none() or "")
+
+
+def set_verdict(connection: Connection, seat_id: str, given: str) -> bool:
+    if given not in VERDICTS:
+        raise ValueError(f"verdict {given!r} is unknown; right is {' or '.join(VERDICTS)}")
+    ringing = (seats.c.id == seat_id) & (seats.c.status == "ringing")
+    return bool(connection.execute(update(seats).where(ringing).values(verdict=given)).rowcount)
+
+
 def check_status(status: str) -> None:
     if status not in SEAT_STATUS:
         raise ValueError(f"seat status {status!r} is unknown; right is one of {', '.join(SEAT_STATUS)}")

@@ -13,7 +13,9 @@ from typing import Any
 
 from records import CHINA, calls, knowledge, outbox, seats, tickets, users
 from records.calls import ClosedCall
+from records.commands import Commands
 from records.engine import Database
+from records.queue import Queue
 from records.users import User
 
 
@@ -37,6 +39,8 @@ class Store:
         self._now = clock
         self._tell_tickets = tell_tickets
         self.outbox = outbox.Messages(self._db, clock)
+        self.queue = Queue(self._db, clock)
+        self.commands = Commands(self._db, clock)
 
     def close(self) -> None:
         """Close all connections."""
@@ -290,6 +294,16 @@ class Store:
         """
         with self._db.write() as connection:
             return seats.claim(connection, skill, call_id, self._now(), exclude)
+
+    def seat_verdict(self, seat_id: str) -> str:
+        """What the seat did on the desk with the call that it rings for: accepted, declined or ""."""
+        with self._db.read() as connection:
+            return seats.verdict(connection, seat_id)
+
+    def set_verdict(self, seat_id: str, verdict: str) -> bool:
+        """The seat takes (accepted) or declines the call that it rings for; False when it does not ring."""
+        with self._db.write() as connection:
+            return seats.set_verdict(connection, seat_id, verdict)
 
     def release_seat(self, seat_id: str, status: str = "free") -> None:
         """Let go of a claimed seat. Raises NotFound, ValueError."""
