@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
+import textwrap
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -96,3 +103,21 @@ def test_a_message_is_signed_with_its_time() -> None:
     assert sign("key", "1741492800", b'{"a":1}') == expected
     assert sign("key", "1741492801", b'{"a":1}') != expected
     assert sign("kez", "1741492800", b'{"a":1}') != expected
+
+
+def test_the_check_in_operations_takes_what_is_ours_and_nothing_else() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    found = re.search(r"^    def is_ours.*?(?=^\S)", page, re.M | re.S)
+    assert found
+    clock = SimpleNamespace(time=lambda: 1741492800.5)
+    names: dict[str, Any] = {"hashlib": hashlib, "hmac": hmac, "time": clock}
+    exec(textwrap.dedent(found[0]), names)
+    is_ours: Callable[[dict[str, str], bytes, str], bool] = names["is_ours"]
+    body, now = b'{"key":"k"}', "1741492790"
+    headers = {"X-Hotline-Timestamp": now, "X-Hotline-Signature": sign("secret of both", now, body)}
+    assert is_ours(headers, body, "secret of both")
+    assert not is_ours(headers, body, "another secret")
+    assert not is_ours(headers, body + b" ", "secret of both")
+    old = "1741492400"
+    headers = {"X-Hotline-Timestamp": old, "X-Hotline-Signature": sign("secret of both", old, body)}
+    assert not is_ours(headers, body, "secret of both")
