@@ -43,6 +43,8 @@ _CLOCK = re.compile(
 )
 _DIGITS = re.compile(f"\\+?[0-9{_CN[:-1]}](?:[-－—–  ]?[0-9{_CN[:-1]}]){{2,}}")
 _GROUPED = re.compile(f"[0-9{_CN[:-1]}]+(?:[，,、][0-9{_CN[:-1]}]+)+")
+# A street with its number: neither is of use with another's.
+_ADDRESS = re.compile(f"(?P<road>[一-鿿]{{1,6}}(?:路|大道|大街|街|巷|弄))的?(?P<number>{_N})号(?!楼|线)")
 _PERCENT = re.compile(
     f"百分之(?P<of>{_N})|(?P<sign>{_N}){_ABOUT}(?:[%％]|个百分点|个点)|(?P<tenth>{_N})成(?!立|年|本|功|为|员)"
 )
@@ -52,7 +54,7 @@ _COUNTED = re.compile(
     "工作日|小时|钟头|分钟|秒钟?|星期|礼拜|季度|周岁|平方米|平米|公里|公斤|千瓦时|月|年|天|日|周|岁|刻钟|"
     "元|块|圆|角|毛|分钱|折|倍|楼|层|号|度|吨|米|厘米|毫克|克|斤|兆|级|次|寸|英寸|"
     "口人|口|人|名|位|张|份|件|项|种|家|条|本|套|户|辆|只|栋|单元|室|步|类|档|轮|期)?(?P<half>半)?"
-    f"(?P<dime>(?<=块)[{_CN}1-9](?![0-9十百]))?"
+    f"(?P<dime>(?<=[块米])[{_CN}1-9](?![0-9十百]))?"
 )
 # What a unit counts, and how many of what it is compared by.
 _UNITS: dict[str, tuple[str, float]] = {
@@ -91,6 +93,15 @@ _HALVES = {"半年": ("month", 6.0), "半天": ("day", 0.5), "半价": ("percent
 _TRAILING = re.compile(f"([万千百])([{_CN}1-9])$")
 _COMMA = re.compile("[，,、]")
 _BLANK = "　"
+# Said of every month, also as 一个月.
+_RATES: tuple[tuple[str, Normal], ...] = (
+    ("每月", ("month", "1")),
+    ("每个月", ("month", "1")),
+    ("每年", ("month", "12")),
+    ("每天", ("day", "1")),
+    ("每周", ("day", "7")),
+    ("每小时", ("minute", "60")),
+)
 _LOWER = {"万": "千", "千": "百", "百": "十"}
 
 
@@ -140,11 +151,12 @@ def figures(text: str) -> list[Figure]:
 @lru_cache(maxsize=4096)
 def normals(text: str) -> frozenset[Normal]:
     """All normal forms that the figures of `text` may stand for, to compare other figures with."""
-    known: set[Normal] = set()
+    known = {normal for word, normal in _RATES if word in text}
     for figure in figures(text):
         for one in (figure, *figure.parts):
             known |= {normal for normal in one.normals if normal[0] != "clock unsaid"}
             known |= {("unit", one.text[-1]) for kind, _ in one.normals if kind == "count"}
+            known |= {("number", value.partition("|")[2]) for kind, value in one.normals if kind == "address"}
             dates = [value for kind, value in one.normals if kind == "date"]
             known |= {("month of the year", value.split(".")[0]) for value in dates}
     return frozenset(known)
@@ -176,6 +188,11 @@ def _grouped(match: re.Match[str]) -> list[set[Normal]]:
     counts = last and (last["unit"] or last["each"] or re.match("[.%％点]", match.string[match.end() :]))
     digits = "".join(map(_digit, match.group()))
     return [{("digits", digits)}] if len(digits) >= 5 and not counts else []
+
+
+def _address(match: re.Match[str]) -> list[set[Normal]]:
+    number = amount(match["number"])
+    return [] if number is None else [{("address", f"{match['road'][-3:]}|{number:g}")}]
 
 
 def _year(match: re.Match[str]) -> list[set[Normal]]:
@@ -260,6 +277,7 @@ def _digit(char: str) -> str:
 
 _READERS: tuple[tuple[re.Pattern[str], Reader], ...] = (
     (_GROUPED, _grouped),
+    (_ADDRESS, _address),
     (_YEAR, _year),
     (_PERCENT, _percent),
     (_DAY, _day),

@@ -8,8 +8,9 @@ told from an invention is not spoken, as the passage's own reviewed answer is th
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from dialog.figures import Normal, figures, normals
 from dialog.passages import Passage
@@ -19,8 +20,8 @@ from dialog.words import clean
 
 # A clause that says back what the caller said, or asks; there the caller's own words are ground enough.
 ECHO = re.compile(
-    "您(?:刚才|是)?(?:说|讲|提到|反映|报|问|叫|姓|要|想)|您(?:的|这边的)?(?:情况|问题|诉求|电话|号码|姓名|地址)|核对|登记|记下|"
-    "记录|工单|联系您|确认|对吗|对吧|是吗|是吧|吗[？?]|[？?]"
+    "您(?:刚才|是)?(?:说|讲|提到|反映|报|叫|姓)|您(?:想|要)(?:问|咨询|反映|投诉|查)|您(?:的|这边的)(?:情况|问题|诉求|电话|号码|姓名|地址)|"
+    "核对一下|为您登记|帮您登记|登记的|记下|工单|联系您|对吗|对吧|是吗|是吧|吗[？?]?$|[？?]$"
 )
 _ASKS = re.compile("[？?]|吗|请问|呢|贵姓|怎么称呼|什么|哪")
 # Sounds like a rule: what may be done, is needed, where, and how.
@@ -98,6 +99,7 @@ class Grounds:
         texts = [_text(passage) for passage in passages] + own
         self._texts = tuple(_plain(text) for text in [*texts, city])
         self._figures = [normals(text) for text in texts]
+        self._sentences = [normals(one) for text in texts for one in re.split("[。；]", text)]
         self._asked = tuple(_plain(text) for text in said)
         self._said_figures = _union([normals(text) for text in said])
 
@@ -106,11 +108,12 @@ class Grounds:
 
         `sentence` are the words of the same reply right before it.
         """
-        echo = bool(ECHO.search(clause))
-        plain = _plain(clause)
-        if kind := self._figure(clause, sentence, echo):
+        echo, plain = bool(ECHO.search(clause)), _plain(clause)
+        near = self._near(sentence + clause)
+        if kind := self._figure(clause, near, echo) or ("" if echo else self._case(clause, sentence)):
             return kind
-        known = self._texts + (self._asked if echo else ())
+        known = [text for at, text in enumerate(self._texts) if at in near or at >= len(self.passages)]
+        known += self._asked if echo else ()
         if any(_plain(title) not in "".join(known) for title in _TITLE.findall(clause)):
             return "document title"
         if not self._places_known(plain, known):
@@ -121,10 +124,16 @@ class Grounds:
             return "document"
         if _ASKS.search(clause) or _OURS.search(clause):
             return ""
-        if not self.passages and not own_words(plain, known) and _CLAIM.search(plain):
+        if not self.passages and not _said_before(plain, known) and _CLAIM.search(plain):
             return "rule without a passage"
         best = self.closest(sentence + clause)
         return "polarity" if best and contradicts(plain, best.answer) else ""
+
+    def _near(self, words: str) -> set[int]:
+        """The first passage shown, and those that `words` are as much about as any: not to be mixed up."""
+        shares = [_overlap(words, passage) for passage in self.passages]
+        most = max(shares, default=0.0)
+        return {at for at, share in enumerate(shares) if at == 0 or share >= NEAR * most}
 
     def closest(self, words: str) -> Passage | None:
         """The passage shown that shares most with `words`; of equals the one ranked first."""
@@ -134,27 +143,31 @@ class Grounds:
         """The passages that `words` were plainly taken from."""
         return [passage for passage in self.passages if _overlap(words, passage) >= USED]
 
-    def _figure(self, clause: str, sentence: str, echo: bool) -> str:
-        """Figures must all be in one passage, and not in one that the sentence is less about than another."""
+    def _figure(self, clause: str, near: Collection[int], echo: bool) -> str:
+        """Figures must all be in one text, those of a clause without a comma in one sentence of it."""
         found = figures(clause)
-        if not found:
-            return ""
         said = self._said_figures if echo else frozenset()
-        holders = [
-            at
-            for at, known in enumerate(self._figures)
-            if all(figure.within(known | said) for figure in found)
-        ]
-        if not holders:
-            everywhere = _union(self._figures) | said
-            apart = all(figure.within(everywhere) for figure in found)
-            return "" if apart and echo else "figure"
-        if any(at >= len(self.passages) for at in holders) or 0 in holders:
-            return ""
-        words = sentence + clause
-        nearest = max(_overlap(words, passage) for passage in self.passages)
-        fits = any(_overlap(words, self.passages[at]) >= 0.5 * nearest for at in holders)
-        return "" if fits else "figure of another passage"
+        texts = [known for at, known in enumerate(self._figures) if at in near or at >= len(self.passages)]
+        if not any(all(figure.within(known | said) for figure in found) for known in (*texts, said)):
+            apart = echo and all(figure.within(_union(self._figures) | said) for figure in found)
+            return "" if apart or not found else "figure"
+        parts = [part for part in re.split("[，,；]", clause) if len(figures(part)) > 1]
+        together = echo or all(self._together(part) for part in parts)
+        return "" if together else "figures of different cases"
+
+    def _case(self, clause: str, sentence: str) -> str:
+        """Figures must stand together with those of the case named right before: 满80岁的，每月100元."""
+        parts = [part for part in re.split("[，,；。！]", sentence + clause) if part.strip()]
+        for case, told in pairwise(parts):
+            if _CASE.search(case) and figures(case) and figures(told):
+                if not self._together(f"{case}，{told}"):
+                    return "figures of different cases"
+        return ""
+
+    def _together(self, part: str) -> bool:
+        """Whether the figures of `part` stand together in a sentence of one text: 满80岁 with 每月100元."""
+        found = figures(part)
+        return any(all(figure.within(known) for figure in found) for known in self._sentences)
 
     def _places_known(self, plain: str, known: Sequence[str]) -> bool:
         rest, asked = plain, (*known, *self._asked)
@@ -168,11 +181,13 @@ class Grounds:
         return all(_all_known(pattern, rest, texts, 3) for pattern, texts in pairs)
 
 
+_CASE = re.compile("(?:满|不到|超过|以内|以上|以下|之内|[级岁类档])[^，]{0,6}的(?:老人|家庭|部分)?$")
+NEAR = 0.9  # part of the greatest overlap from which on a passage is as much what is spoken of
 USED = 0.3  # part of a clause's pairs of characters that must be in a passage for it to be its source
 _SENTENCE = re.compile("[^。！？；，,!?;\n]+[。！？；，,!?;\n]*")
 
 
-def own_words(plain: str, known: Sequence[str]) -> bool:
+def _said_before(plain: str, known: Sequence[str]) -> bool:
     """Whether a clause as a whole was said before in the call."""
     return any(len(plain) > 2 and clean(plain) in clean(text) for text in known)
 
@@ -207,13 +222,13 @@ def _is_known(upto: str, suffix: str, known: Sequence[str], enough: int) -> bool
     for text in known:
         while shared < len(upto) and upto[len(upto) - shared - 1 :] in text:
             shared += 1
-    return shared >= min(len(name), enough) or _is_short_for(name, suffix, known)
+    return shared >= min(len(name), enough) or _is_short_for(name, known)
 
 
-def _is_short_for(name: str, suffix: str, known: Sequence[str]) -> bool:
+def _is_short_for(name: str, known: Sequence[str]) -> bool:
     """Whether `name` is made of a known name's characters in their order, as 医保局 of 医疗保障局."""
     core = name.removeprefix("市").removeprefix("区")
-    if len(core) < 3 or len(core) <= len(suffix):
+    if len(core) < 3:
         return False
     spread = "[一-鿿]{0,5}?".join(map(re.escape, core))
     return any(re.search(f"(?:^|[市区的到由找向。，、]|[一-鿿]区){spread}", text) for text in known)

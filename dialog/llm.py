@@ -52,6 +52,9 @@ from dialog.talk import Talk, turn_of
 __all__ = ["Endpoint", "LlmDialog"]
 
 MIN_SCORE = 0.02  # a passage scored lower is not shown to the model
+# Nor one with less than this part of the best one's score: the model could mix it in. Where one surely fits,
+# there is little to be said for others.
+MIN_SHARE, MIN_SHARE_SURE, SURE = 0.3, 0.75, 0.95
 MAX_LOOKUPS = 3  # rounds of looking something up for one reply
 MAX_HELD = 3  # clauses
 
@@ -149,7 +152,10 @@ class LlmDialog:
 
     async def _find(self, text: str) -> list[Hit]:
         """Passages for `text`, without any that gives orders to a model."""
-        hits = [hit for hit in await self._knowledge.find(text, PASSAGES) if hit.score >= MIN_SCORE]
+        hits = await self._knowledge.find(text, PASSAGES)
+        best = max((hit.score for hit in hits), default=0.0)
+        least = max(MIN_SCORE, best * (MIN_SHARE_SURE if best >= SURE else MIN_SHARE))
+        hits = [hit for hit in hits if hit.score >= least]
         for hit in hits:
             if self._gives_orders(hit):
                 self._log.warning("passage_gives_orders", passage=hit.passage.id)

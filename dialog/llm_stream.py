@@ -115,7 +115,7 @@ async def stream_chat(
     try:
         async with aclosing(_events(client, request, timeouts, patience, progress)) as events:
             async for event in events:
-                if clause := _take(event, progress):
+                for clause in _take(event, progress):
                     yield clause
     except httpx.HTTPError as error:
         raise LlmError(f"LLM connection failed: {type(error).__name__}", retryable=True) from error
@@ -194,8 +194,8 @@ def _json(data: str) -> Mapping[str, Any]:
     return event
 
 
-def _take(event: Mapping[str, Any], progress: _Progress) -> str:
-    """The clauses that this event completes, "" for none; all else is gathered in `progress`."""
+def _take(event: Mapping[str, Any], progress: _Progress) -> list[str]:
+    """The clauses that this event completes; all else is gathered in `progress`."""
     try:
         for choice in event.get("choices") or ():
             delta = choice.get("delta") or {}
@@ -213,14 +213,14 @@ def _take(event: Mapping[str, Any], progress: _Progress) -> str:
     except (AttributeError, TypeError, ValueError) as error:
         raise LlmError("LLM stream event has an unknown shape", retryable=True) from error
     progress.began = progress.began or _speakable(progress.pending)
-    end = _last_end(progress.pending)
-    if not _speakable(progress.pending[:end]):
-        if len(progress.pending) > MAX_CLAUSE:
-            raise LlmError("LLM text has no clauses", retryable=True)
-        return ""
-    clause, progress.pending = progress.pending[:end], progress.pending[end:]
-    progress.clauses += 1
-    return clause
+    clauses: list[str] = []
+    while end := _first_end(progress.pending):
+        clauses.append(progress.pending[:end])
+        progress.pending = progress.pending[end:]
+    if len(progress.pending) > MAX_CLAUSE:
+        raise LlmError("LLM text has no clauses", retryable=True)
+    progress.clauses += len(clauses)
+    return clauses
 
 
 def _read(text: str, progress: _Progress) -> None:
@@ -238,13 +238,17 @@ def _read(text: str, progress: _Progress) -> None:
         progress.thinking = progress.thinking is not bool(found)
 
 
-def _last_end(text: str) -> int:
-    """Where the last whole clause of `text` ends, 0 where none does; never within a number or a mark."""
-    for mark in reversed(list(_CLAUSE.finditer(text))):
+def _first_end(text: str) -> int:
+    """Where the first whole clause of `text` ends, 0 where none does; never within a number or a mark.
+
+    What cannot be heard, blanks and marks, goes with the words after it.
+    """
+    for mark in _CLAUSE.finditer(text):
         at, end = mark.start(), mark.end()
         number = text[at] in "，," and text[at - 1 : at] and text[at - 1] in _NUMERAL
         cut = number and (end == len(text) or text[end] in _NUMERAL)
-        if not cut and text.count("【", 0, end) <= text.count("】", 0, end):
+        whole = text.count("【", 0, end) <= text.count("】", 0, end)
+        if not cut and whole and _speakable(text[:end]):
             return end
     return 0
 
