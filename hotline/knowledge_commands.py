@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from hotline.console import err, out
+from hotline.console import err, out, progress_bar
 from hotline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def kb_search(
 
     passages = known_passages(load_settings(config))
     knowledge = Knowledge(today=lambda: datetime.now(CHINA).date())
-    with _progress("indexing", shown=len(passages) >= _MANY) as progress:
+    with progress_bar("indexing", shown=len(passages) >= _MANY) as progress:
         knowledge.update(passages, revision=1, progress=progress)
     found = knowledge.search(text, limit)
     table = Table(box=None, pad_edge=False)
@@ -101,7 +100,7 @@ def kb_import(
 
     settings = load_settings(config)
     try:
-        with _progress("reading") as progress:
+        with progress_bar("reading") as progress:
             reading = read_files(paths, progress=progress)
     except KnowledgeError as error:
         raise UsageError(str(error)) from error
@@ -181,12 +180,3 @@ def _store(url: str) -> Iterator[Store]:
         yield store
     finally:
         store.close()
-
-
-@contextmanager
-def _progress(what: str, *, shown: bool = True) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not (shown and err.is_terminal)) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
