@@ -29,7 +29,7 @@ from pypinyin import lazy_pinyin
 from rich.console import Console
 from rich.table import Table
 
-from dialog import Basis, CallContext, EndCall, Message, TicketState, Transfer
+from dialog import Basis, CallContext, EndCall, Message, TicketDraft, TicketState, Transfer
 from dialog.intake import Clerk
 from dialog.knowledge import Knowledge
 from dialog.manager import EmbeddedDialog
@@ -80,6 +80,9 @@ class NoTickets:
 
     async def by_caller(self, caller: str) -> Sequence[TicketState]:
         return ()
+
+    async def open_like(self, draft: TicketDraft) -> TicketState | None:
+        return None
 
 
 def phrasings(passages: Iterable[Passage]) -> list[Question]:
@@ -150,12 +153,12 @@ async def ask(question: Question, knowledge: Knowledge, clerk: Clerk) -> Outcome
     basis = next(item for item in items if isinstance(item, Basis))
     said = "".join(item for item in items if isinstance(item, str))
     ids = [source.removeprefix("kb:") for source in basis.sources]
-    answers = {p.id: p.answer for p in knowledge.passages}
+    answer = knowledge.get(ids[0]) if ids else None
     if any(isinstance(item, Transfer) for item in items):
         kind = "person"
-    elif not ids or any(isinstance(item, EndCall) for item in items):
+    elif not answer or any(isinstance(item, EndCall) for item in items):
         kind = "other"
-    elif said.startswith(answers[ids[0]]):
+    elif said.startswith(answer.answer):
         kind = "right" if ids[0] == question.passage else "wrong"
     else:
         kind = "asked right" if question.passage in ids else "asked wrong"

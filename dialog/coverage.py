@@ -42,6 +42,7 @@ SYLLABLES = max(_NUMBERS.values()) - _FIRST + 1  # how many numbers there are, w
 PAIRS = SYLLABLES * SYLLABLES
 
 _LONGEST_WORD = 4  # characters; what is read otherwise in a longer one is not asked for here
+_WORDS_BEGIN = frozenset(word[:2] for word in PHRASES_DICT)
 
 Numbers: TypeAlias = NDArray[np.int32]
 Shares: TypeAlias = NDArray[np.float64]
@@ -52,7 +53,7 @@ def heard(text: str) -> str:
     read = []
     at = 0
     while at < len(text):
-        size = _LONGEST_WORD
+        size = _LONGEST_WORD if text[at : at + 2] in _WORDS_BEGIN else 1
         while size > 1 and text[at : at + size] not in PHRASES_DICT:
             size -= 1
         read.append(_read(text[at : at + size]))

@@ -27,7 +27,8 @@ import tantivy
 from dialog.coverage import ANSWER, NEXT, PAIRS, SYLLABLES, Numbers, Shares, heard, syllable
 from dialog.matching import Known, features, known, rated
 from dialog.passages import Passage
-from dialog.wording import canonical, tells
+from dialog.wording import canonical, rewritten, tells
+from dialog.words import clean
 
 STATE = "state.json"  # beside the index: its format, and the revision of the knowledge that it holds
 HEAP_BYTES = 64_000_000  # of the writer; what is beyond goes into another segment
@@ -271,7 +272,7 @@ def _document(passage: Passage) -> tantivy.Document:
 
 def _clauses(answer: str) -> list[str]:
     """The clauses of an answer, and which questions it shows to answer."""
-    return [text for text in map(canonical, (*_CLAUSE.split(answer), *tells(answer))) if text]
+    return [rewritten(text) for text in map(clean, (*_CLAUSE.split(answer), *tells(answer))) if text]
 
 
 def _passage(document: tantivy.Document) -> Passage:

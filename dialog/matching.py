@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dialog.coverage import ANSWER, NEXT, Numbers, Query, Shares, Text, heard, laid, together
 from dialog.wording import Matter, cases, matter
@@ -62,7 +63,10 @@ class Features(NamedTuple):
     said: Shares  # share of the likest phrasing that the query holds
     asked: Shares  # share of the query that the likest phrasing holds
     missing: Shares  # how telling the most telling character is that the passage lacks
-    bm25: Shares  # part of the best candidate's
+    missing_next: Shares  # and the next: one may be misheard
+    found: Shares  # logarithm of all that the passage holds of the query
+    lost: Shares  # and of what it lacks
+    bm25: Shares  # logarithm
     elsewhere: Shares  # 1 for another place
     rival: Shares  # 1 where it names rivals of what was named, or lacks a case that was
     unasked: Shares  # 1 for a case that was not asked for
@@ -83,7 +87,7 @@ def features(
     spans = [slice(at, at + one.phrasings) for at, one in zip(first.tolist(), candidates, strict=True)]
     likest = [int(likeness[span].argmax()) + span.start for span in spans]
     credits = query.credits(texts)
-    lacks = ((1 - credits) * query.weights).max(axis=1)
+    lacks = np.sort((1 - credits) * query.weights, axis=1)
     return Features(
         held=query.share(credits),
         likest=likeness[likest],
@@ -91,8 +95,11 @@ def features(
         best=np.array([np.sort(likeness[span])[-3:].mean() for span in spans]),
         said=said[likest],
         asked=asked[likest],
-        missing=lacks,
-        bm25=np.array(bm25) / max(bm25),
+        missing=lacks[:, -1],
+        missing_next=lacks[:, -2:][:, 0],
+        found=np.log1p((credits * query.weights).sum(axis=1)),
+        lost=np.log1p(lacks.sum(axis=1)),
+        bm25=np.log(bm25),
         elsewhere=np.array([bool(one.place) and one.place not in sound for one in candidates], float),
         rival=np.array([one.about.lacks(about) for one in candidates], float),
         unasked=np.array([not one.usual <= about.cases for one in candidates], float),
@@ -109,11 +116,30 @@ def _telling(text: Text, rarity: Callable[[Numbers], Shares]) -> Shares:
     return weights
 
 
-# Fitted by logistic regression to right and wrong finds (docs/decisions/dialog.md).
-SAID, LIKE, SHORT = 0.43, 0.47, 0.10
-ELSEWHERE = 0.3
-SHARPNESS = 22.5  # how fast a lower fit loses its share to the best
-PER_FIT, PER_SHARE, BEGIN = 5.5, 3.0, -5.5
+# What `python -m bench.retrieval_training` prints.
+FIT = {
+    "held": 3.59,
+    "average": 4.84,
+    "best": 3.00,
+    "said": 1.95,
+    "missing": -1.68,
+    "bm25": 4.52,
+    "elsewhere": -1.22,
+    "rival": -0.91,
+    "unasked": -0.55,
+}
+SURE = {
+    "share": 0.59,
+    "lead": 0.40,
+    "best": 5.69,
+    "found": 2.43,
+    "lost": 1.63,
+    "missing": -1.94,
+    "missing_next": -3.00,
+}
+BEGIN = -6.28
+ANOTHER = 3.0  # taken off the odds of a passage for another place, thing or case than the caller's
+SHARPER = 3.0  # the share of the best among those like it is told by so much more of their lead
 LITERAL = 0.8  # from this likeness to one phrasing on the score rises to 1.0, however unlike the others are
 
 
@@ -125,18 +151,66 @@ class Rated(NamedTuple):
     either: list[float]
 
 
+def against_best(found: Features) -> Features:
+    """With bm25 as a part of the best one's."""
+    return found._replace(bm25=np.exp(found.bm25 - found.bm25.max()))
+
+
+def fits(found: Features) -> Shares:
+    """How well each candidate fits, comparable only between candidates for one query."""
+    relative = against_best(found)
+    fit: Shares = sum((weight * getattr(relative, name) for name, weight in FIT.items()), np.zeros(1))
+    return fit
+
+
+def standing(fit: Shares) -> tuple[NDArray[np.intp], Shares, Shares]:
+    """Candidates by their fit, best first: which, their part of all that may be meant, and their lead.
+
+    The lead of the best is that over the next; of the others, how far they are behind it (below 0).
+    """
+    order = np.argsort(-fit, kind="stable")
+    ranked = fit[order]
+    lead = ranked - ranked[0]
+    shares = _parts(lead)
+    lead[0] -= lead[1] if len(lead) > 1 else 0.0
+    return order, shares, lead
+
+
+def _parts(logarithms: Shares) -> Shares:
+    parts: Shares = np.exp(logarithms) / np.exp(logarithms).sum()
+    return parts
+
+
+def _likely(found: Features, order: NDArray[np.intp], shares: Shares, lead: Shares) -> Shares:
+    """How likely it is, for candidates in `order`, that what the query is about is among these."""
+    known = {name: getattr(found, name)[order] for name in SURE if name in Features._fields}
+    known |= {"share": shares, "lead": lead}
+    another = _another(found)[order]
+    odds = BEGIN + sum(SURE[name] * value for name, value in known.items()) - ANOTHER * another
+    likely: Shares = 1 / (1 + np.exp(-odds))
+    return likely
+
+
+def _another(found: Features) -> Shares:
+    another: Shares = np.maximum(np.maximum(found.elsewhere, found.rival), found.unasked)
+    return another
+
+
 def rated(found: Features) -> Rated:
     """How likely each candidate is the one meant."""
-    lost = np.maximum(np.maximum(found.elsewhere, found.rival), found.unasked)
-    fit = SAID * found.held + LIKE * found.average + SHORT * found.said - ELSEWHERE * lost
-    order = np.argsort(-fit, kind="stable")
-    odds = np.exp(SHARPNESS * fit[order])
-    shares = odds / odds.sum()
-    following = np.append(shares[1:], 0.0)
-    literal = np.clip((found.likest[order] - LITERAL) / (1 - LITERAL), 0.0, 1.0)
-    score, either = (
-        np.maximum(1 / (1 + np.exp(-(PER_FIT * fit[order] + PER_SHARE * share + BEGIN))), literal)
-        for share in (shares, shares + following)
+    fit = fits(found)
+    order, shares, lead = standing(fit)
+    ranked = fit[order]
+    own = _parts(SHARPER * (ranked - ranked[0]))
+    alone = _likely(found, order, shares, lead) * own
+    # This or the next best: both together against the one behind them.
+    ahead = ranked - np.append(ranked, [ranked[-1]] * 2)[2:]
+    either = _likely(found, order, shares + np.append(shares[1:], 0.0), ahead) * (
+        own + np.append(own[1:], 0.0)
     )
-    best = np.argsort(-score, kind="stable")
-    return Rated(order[best].tolist(), score[best].round(4).tolist(), either[best].round(4).tolist())
+    literal = np.clip((found.likest[order] - LITERAL) / (1 - LITERAL), 0.0, 1.0) * (
+        1 - _another(found)[order]
+    )
+    score = np.minimum.accumulate(np.maximum(alone, literal))
+    either = np.maximum(score, either)
+    return Rated(order.tolist(), score.round(4).tolist(), either.round(4).tolist())

