@@ -121,7 +121,7 @@ def test_questions_inside_find_their_passage(knowledge: Knowledge) -> None:
 def test_questions_outside_are_not_answered(knowledge: Knowledge) -> None:
     tops = [(said, knowledge.search(said)) for said in OUTSIDE.splitlines()]
     answered = [said for said, hits in tops if hits and hits[0].score >= ANSWER_FROM]
-    assert len(answered) <= 0.03 * len(tops), answered
+    assert len(answered) <= 0.04 * len(tops), answered
     asked = [said for said, hits in tops if hits and hits[0].score >= TRANSFER_BELOW]
     assert len(asked) <= 0.15 * len(tops), asked
 
