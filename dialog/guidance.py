@@ -37,7 +37,7 @@ from dialog.words import strip_fillers
 
 MAX_TRIES = 2  # times one question is answered in vain; then nothing is said of whether the caller qualifies
 AT_ONCE = 3  # materials told in one breath
-OTHER_SCORE = 0.75  # words that fit another service so well are not about this one
+SURE = 0.5  # from this score on a service is meant: guide the caller, or leave the one they are in
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +71,27 @@ class Guided:
 
 
 class Guidance:
-    """Guides callers through services; immutable, shared by all calls."""
+    """Guides callers through services; immutable, shared by all calls.
 
-    def __init__(self, services: Iterable[Service], today: Callable[[], date] = date.today) -> None:
+    With `knowledge` a service is only found by words that are not rather about another of its passages.
+    """
+
+    def __init__(
+        self,
+        services: Iterable[Service],
+        today: Callable[[], date] = date.today,
+        knowledge: Knowledge | None = None,
+    ) -> None:
         self.services = {service.id: service for service in services}
         self._today = today
+        self._knowledge = knowledge
         self._index = Knowledge(map(_as_passage, self.services.values()), today)
 
     def find(self, text: str) -> tuple[Service, float] | None:
-        """The service that a caller wants to have done or asks whether they may have, and how sure that is.
+        """The service that a caller wants done, or asks whether they may have, and how sure that is, 0..1.
 
-        None for a plain question about one thing (居住证收费吗), which the knowledge base answers.
+        Below SURE it is not to be acted on. None for a plain question about one thing (居住证收费吗), which
+        the knowledge base answers.
         """
         return self._best(text) if wants_to_do(text) else None
 
@@ -290,12 +300,22 @@ class Guidance:
     # -- common ----------------------------------------------------------------------------------------------
 
     def _best(self, text: str) -> tuple[Service, float] | None:
-        hits = self._index.search(strip_fillers(text), 1)
-        return (self.services[hits[0].passage.id], hits[0].score) if hits else None
+        said = strip_fillers(text)
+        hits = self._index.search(said, 1)
+        if not hits:
+            return None
+        service, score = self.services[hits[0].passage.id], hits[0].score
+        known = self._knowledge
+        if known is None or not any(known.get(passage) for passage in service.passages):
+            return service, score
+        rivals = known.search(said, 1)
+        if rivals and rivals[0].passage.id in service.passages:
+            return service, score * (1 + rivals[0].score) / 2
+        return service, score * (1 - rivals[0].score) if rivals else score
 
     def _is_other(self, service: Service, text: str) -> bool:
         found = self.find(text)
-        return bool(found and found[0] is not service and found[1] >= OTHER_SCORE)
+        return bool(found and found[0] is not service and found[1] >= SURE)
 
     def _guided(self, guide: Guide | None, text: str = "", service: Service | None = None) -> Guided:
         """A reply with what it expects and rests on; without `text` what is being asked or told now."""

@@ -9,12 +9,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dialog.guidance import Guidance, Guide, Guided
+from dialog.guidance import SURE, Guidance, Guide, Guided
+from dialog.knowledge import Knowledge
+from dialog.passages import load_passages
 from dialog.services import Service, Span, load_services
 
 pytestmark = [pytest.mark.unit]
 
-GUIDANCE = Guidance(load_services(), lambda: date(2025, 11, 22))
+TODAY = date(2025, 11, 22)
+SAMPLE = Path(__file__).parents[2] / "dialog" / "knowledge"
+GUIDANCE = Guidance(load_services(), lambda: TODAY)
+BESIDE_KNOWLEDGE = Guidance(load_services(), lambda: TODAY, Knowledge(load_passages(SAMPLE), lambda: TODAY))
 
 DIALOGUES: dict[str, str] = yaml.safe_load(
     Path(__file__).with_name("guidance_dialogues.yaml").read_text(encoding="utf-8")
@@ -93,6 +98,30 @@ def test_who_wants_a_thing_done_is_guided(words: str, service: str) -> None:
 def test_a_plain_question_is_left_to_the_knowledge(words: str) -> None:
     found = GUIDANCE.find(words)
     assert found is None or found[1] < 0.3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "老人户口想迁到儿子这里怎么办",
+        "小孩办身份证要什么手续",
+        "苏州居住证怎么办",
+        "我妈坐车刷老年卡嘀一声说要年审了咋弄",
+        "结婚十年怀不上想从福利院领个娃娃回来养走什么手续",
+    ],
+)
+def test_words_about_another_passage_are_no_wish_for_a_service(words: str) -> None:
+    found = BESIDE_KNOWLEDGE.find(words)
+    assert found is None or found[1] < SURE
+
+
+@pytest.mark.parametrize("service", GUIDANCE.services.values(), ids=lambda one: one.id)
+def test_a_wish_is_found_beside_the_knowledge(service: Service) -> None:
+    wishes = (f"我要{service.doing}", f"帮我看看能不能{service.doing}", *service.phrasings)
+    found = {words: BESIDE_KNOWLEDGE.find(words) for words in wishes}
+    assert [words for words, best in found.items() if not best or best[0].id != service.id] == []
+    unsure = [words for words, best in found.items() if best and best[1] < SURE]
+    assert len(unsure) <= 1, unsure
 
 
 def test_a_service_is_found_by_the_passage_that_says_how_it_is_done() -> None:
