@@ -35,6 +35,7 @@ _CHANGE = re.compile(
 _NOT_BUT = re.compile("不是(?P<wrong>.{1,15}?)(?:而是|应该是|是)(?P<right>.{1,30})$")
 _BUT_NOT = re.compile("(?:应该)?(?:是|我?姓|我?叫)(?P<right>.{1,30}?)(?:不是|不姓|不叫)(?P<wrong>.{1,15})$")
 _NOT_NAME = re.compile("不[姓叫](?P<wrong>.{1,4}?)(?:我)?[姓叫](?P<right>.{1,12})$")
+_WRONG_RIGHT = re.compile("(?P<wrong>.{2,15}?)(?:不对|错了|说错了)(?:应该)?(?:是|改成)?(?P<right>.{1,30})$")
 _INTO = re.compile("把?(?P<wrong>.{2,15}?)(?:改成|改为|换成)(?P<right>.{2,30})$")
 _RETOLD = re.compile(
     "(?:刚才|刚刚|前面|我)*(?:说错了?|讲错了?|记错了?|报错了?|弄错了?|口误|更正一下|纠正一下|改一下|"
@@ -45,6 +46,7 @@ _LAST_DIGITS = re.compile(
     "(?:最后|尾号|末尾|后)(?:几|两|二|三|四)?(?:位|个)?(?:数|"
     "号)?(?:应该)?是(?P<digits>[零〇幺一二三四五六七八九0-9]{2,4})$"
 )
+_HOUSE_NUMBER = re.compile("^(?:门牌号?码?|楼号|房号|栋号|单元号)(?:应该)?(?:是|改成)")
 _PRONOUN = re.compile("^(?:那个|这个|我|我们|姓|叫)+")
 _NUMBERED = re.compile(
     "(?P<number>[0-9零〇一二三四五六七八九十百]+)(?P<unit>号楼|号院|号|栋|幢|楼|单元|层|室|门)"
@@ -68,6 +70,7 @@ def corrected(intake: Intake, said: str, gazetteer: Gazetteer) -> Intake | None:
 
 def guessed(intake: Intake, said: str, gazetteer: Gazetteer) -> Intake | None:
     """The intake with `said` put where it fits by its looks, or None."""
+    said = _HOUSE_NUMBER.sub("", said)
     digits = dictated(said)
     if verdict(digits or "1") == "whole":
         return fill(intake, "contact", digits)
@@ -115,7 +118,7 @@ def _changed(intake: Intake, said: str, gazetteer: Gazetteer) -> Intake | None:
 
 def _swapped(intake: Intake, said: str, gazetteer: Gazetteer) -> Intake | None:
     """不是甲是乙, 是乙不是甲, 把甲改成乙: 乙 in the place of 甲, wherever that sounds."""
-    for form in (_NOT_NAME, _BUT_NOT, _NOT_BUT, _INTO):
+    for form in (_NOT_NAME, _BUT_NOT, _NOT_BUT, _INTO, _WRONG_RIGHT):
         if swap := form.search(said):
             found = _put(intake, swap["wrong"], swap["right"], gazetteer)
             if found:
@@ -142,6 +145,8 @@ def _put(intake: Intake, wrong: str, right: str, gazetteer: Gazetteer) -> Intake
         if slot == "name":
             name = corrected_name(right)
             return fill(intake, "name", name) if name else None
+        if slot == "place" and _NUMBERED.match(right):
+            return fill(intake, slot, _renumbered(held, right))
         before, after = held[:at], held[at + len(wrong) :]
         new = answered_time(right) if slot == "time" else spelled
         # 不是人民路是人民东路十八号: what is told with it anew is not there twice.

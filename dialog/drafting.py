@@ -37,6 +37,7 @@ def drafted(
     intake: Intake, category: Category, gazetteer: Gazetteer, taxonomy: Taxonomy, write: Callable[[str], str]
 ) -> TicketDraft:
     """The work order: sorted, titled, written in the form that departments are used to."""
+    told = f"{intake.matter}，{value_of(intake, 'wish')}，{value_of(intake, 'duration')}"
     slots = {str(slot): write(value_of(intake, slot)) for slot in SLOTS}
     parts = gazetteer.parts(intake.place) if intake.place else None
     for name in ("district", "street", "landmark"):
@@ -51,7 +52,7 @@ def drafted(
     return TicketDraft(
         category=category.category,
         department=category.department,
-        urgency=taxonomy.urgency(f"{intake.matter}，{value_of(intake, 'duration')}"),
+        urgency=taxonomy.urgency(told),
         title=_titled(title),
         text=_body(intake, slots, kind, taxonomy),
         slots=slots,

@@ -42,13 +42,32 @@ _SAME_NUMBER = re.compile(
     "这个|这号|就用|现在的|本机|当前|打的这个|来电|我的号|^(?:对|是|好|行|可以|嗯|没错)"
 )
 _NO_CONTACT = re.compile(
-    "不留|不用联系|不要联系|不想留|不用打|不方便|别打|不用留|别联系|不提供|不想说|不用了"
+    "不留|不用联系|不要联系|不想留|不用打|不方便|(?<!白天)(?<!晚上)(?<!中午)(?<!时候)(?<!上班)别打|不用留|"
+    "别联系|不提供|不想说|不用了"
 )
 _CORRECTION = re.compile("^(?:不对|不是|错了|嗯|哦|对|对但是|等等|等一下|说错了|哎)*(?:应该)?(?:是)?(?:的)?")
 _TAKEN_BACK = re.compile(
     "不对|不是|(?<!没)(?<!没有)错|等一下|等等|但是|不过|改"
 )  # also after a yes: 对，等一下，不对
-_YES = ("对", "是的", "没错", "正确", "可以", "好的", "嗯", "行")
+_YES = (
+    "对",
+    "是的",
+    "没错",
+    "正确",
+    "可以",
+    "好",
+    "嗯",
+    "行",
+    "没问题",
+    "没有问题",
+    "都对",
+    "全对",
+    "登记",
+    "就这",
+)
+_MORE = re.compile(
+    "(?:补充|另外|再加|还有|加上)(?:补充|再加|加|一句|一下|一点|一条|说一下|的是|就是)*(?P<more>.{5,})$"
+)
 _NOTHING = re.compile("没有|没什么|没带|没记|不用|不需要|无所谓|都行|随便|没看清|看不清|没注意")
 
 
@@ -139,8 +158,8 @@ class Clerk:
         return drafted(intake, self.category(intake), self.gazetteer, self.taxonomy, self.write)
 
     def category(self, intake: Intake) -> Category:
-        """What the matter is about; the place it is at may tell more than the matter."""
-        return self.taxonomy.classify(intake.matter)
+        """What the matter is about; what is wished for tells it too."""
+        return self.taxonomy.classify(f"{intake.matter}，{value_of(intake, 'wish')}".rstrip("，"))
 
     def asks(self, intake: Intake) -> tuple[str, ...]:
         """The slots that are asked for in a matter like this, in order."""
@@ -290,6 +309,8 @@ class Clerk:
         asked = told_wishes_about_names(intake, said)
         taken_back = answer is None and _TAKEN_BACK.search(said)
         found = guessed(asked, _CORRECTION.sub("", said), self.gazetteer) if answer is None else None
+        if answer is None and (more := _MORE.search(said)):
+            return replace(asked, matter=f"{intake.matter}，{more['more']}", tries=0)
         if answer is None and asked == intake and not (taken_back or found) and said.startswith(_YES):
             answer = True
         if answer:

@@ -28,7 +28,8 @@ _TOLD = (
     re.compile(f"(?:叫我|称呼我)[小老](?P<name>{_FAMILY})"),
 )
 _NAMED = re.compile(f"[名叫](?:字)?(?:叫|是)?(?P<name>{_FAMILY}{_GIVEN})$")  # 姓王叫王建国
-_FAMILY_ONLY = re.compile(f"姓(?P<name>{_DOUBLE_NAMES}|[一-鿿])")
+_FAMILY_ONLY = re.compile(f"姓(?P<name>{_DOUBLE_NAMES}|(?![什啥名就我])[一-鿿])")
+_NICK = re.compile(f"^(?:叫我|我是)?[小老](?P<name>{_FAMILY})(?:就行|就好|吧)?$")
 _CALLED = re.compile("(?:叫|名字是|名字叫|姓名是?)(?P<name>[一-鿿]{2,4}?)(?:先生|女士|$|就行|就好|就可以|吧)")
 _TITLED = re.compile(f"^(?:我是|叫我)?[小老]?(?P<name>[一-鿿]{{1,3}}?)(?:{_TITLE})$")
 # 草头黄, 永远的永, 三横王的王: how a name is written.
@@ -48,7 +49,7 @@ _ANONYMOUS = re.compile(
 _DECLINES = re.compile(
     "匿名|不想|不用留|别写|不写|别登记|不登|不方便|不愿|保密|不留|不说|不告诉|不提供|别问|不能说|不便|"
     "不透露|不用了|不用知道|别留|算了|"
-    "不讲|无可奉告"
+    "不讲|热心市民|普通市民|一个市民|无可奉告"
 )
 _SECRET = re.compile(
     "保密|保护.{0,4}(?:隐私|信息)|(?:别|不要|不能|不想|不许|勿)(?:让|告诉(?!我怎)|跟|给|和).{0,8}(?:知道|"
@@ -75,7 +76,7 @@ def answered_name(text: str) -> str:
     if told := find_name(text):
         return told
     text = _without_spelling(text)
-    for form in (_NAMED, _FAMILY_ONLY, _CALLED, _TITLED):
+    for form in (_NICK, _NAMED, _FAMILY_ONLY, _CALLED, _TITLED):
         if found := form.search(text):
             return found["name"]
     return text if 1 <= len(text) <= 4 and polarity(text) is None else ""
@@ -111,10 +112,14 @@ def _without_spelling(text: str) -> str:
         found = form.search(text)
         if not found:
             continue
-        for of_word in (2, 3, 1) if form is _WRITTEN else (0,):
-            told = text[: max(found.start() - of_word, 0)]
-            if found["character"] in told:
+        before = [
+            text[: max(found.start() - of_word, 0)] for of_word in ((2, 3, 1) if form is _WRITTEN else (0,))
+        ]
+        for told in before:
+            if told.endswith(found["character"]):
                 return told
+        if found["character"] in before[0]:
+            return before[0]
         if "姓" not in text and "叫" not in text:
             return found["character"]
     return text

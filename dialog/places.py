@@ -20,7 +20,8 @@ _UNIT = "号院?|弄|栋|幢|座|楼|单元|层|室|区|期|巷|门|组|队|排|
 # What may follow a street or community in an address: numbers, buildings, floors, rooms, and where exactly.
 _TAIL = re.compile(
     rf"^(?:和|与|跟|到|至)?(?:(?:第|负|地下)?{_NUMBER}(?:{_UNIT})?(?:(?:到|至|和){_NUMBER}(?:{_UNIT}))?|"
-    r"[a-z](?:座|栋|区|幢)|号|院|小区|楼下|楼上|楼顶|楼|单元|室|[东西南北]+(?:门|侧|边|面|头)?口?|门口|"
+    r"[a-z](?:座|栋|区|幢)|号|院|小区|楼下|楼[上顶](?!的|邻居|有|那|住|一)|楼(?!上|顶)|单元|室|"
+    r"[东西南北]+(?:门|侧|边|面|头|角)?口?|门口|"
     r"门前|大门|正门|后门|路口|交叉口|附近|"
     r"旁边|对面|楼下|后面|前面|里面|外面|下面|中间|这边|边上|右手边|左手边|[东西南北]侧|"
     r"(?:第[一二三四五六七八九十]+)?[小中大]学|幼儿园|菜市场|农贸市场|"
@@ -52,16 +53,22 @@ _POINTS = (
     ""
     "在我们你他她这那哪的了是有到把被和跟与条个走过马公铁道上下每各整全同该本某大小旁隔对附楼投诉反映举报修叫从往去来车都也还说里外前后东西南北到处边天"
 )
+_FUNCTION = (
+    ""
+    "在我们你他她这那哪的了是有到把被和跟与条个从往去来都也还说投诉反映举报住马公铁0-9零〇一二三四五六七八九十"
+)
 _UNKNOWN = re.compile(
-    rf"[^{_POINTS}0-9零〇一二三四五六七八九十]{{1,3}}(?:大道|路|街|巷|胡同|弄)(?={_NUMBER}号)|"
+    rf"[^{_FUNCTION}]{{1,3}}(?:大道|路|街|巷|胡同|弄)(?={_NUMBER}号)|"
     rf"[^{_POINTS}0-9零〇一二三四五六七八九十]{{2,4}}(?:小区|花园|家园|公寓|大厦|新村|雅苑|名苑|佳苑|嘉园|"
     rf"商城|工业园|产业园|街道|社区)|"
-    rf"(?<=[区镇乡县市])[一-鿿]{{1,3}}[村镇乡庄](?=$|{_NUMBER}[组队社号])"
+    rf"(?<=[区镇乡县市])[一-鿿]{{1,3}}[村镇乡庄](?=$|{_NUMBER}[组队社号])|"
+    rf"[^{_FUNCTION}村]{{1,3}}村(?={_NUMBER}[组队社])"
 )
 _NOT_NAMES = re.compile(
     "老旧|老小区|附近|隔壁|旁边|高档|新建|一些|很多|好多|安置|回迁|住宅|商业|单身|人才|青年|物业|业主"
 )
-_STREET = re.compile(r"(?P<street>[一-鿿]{1,4}?(?:大道|路|街|巷|胡同|弄))")
+_STREET = re.compile(rf"(?P<street>[^{_FUNCTION}面边]{{1,4}}?(?:大道|路|街|巷|胡同|弄))")
+_IS_STREET = re.compile("(?:大道|路|街|巷|胡同|弄)$")
 _HOUSE = re.compile(rf"^{_NUMBER}号(?!线|楼(?![下上顶道里])|栋|院?(?:到|至|和))")
 
 
@@ -122,7 +129,9 @@ class Gazetteer:
         if rest and len(rest) <= _REST and (_WHERE.search(rest) or self._is_vague(text[start:end])):
             end = len(text)
         lead = _ANSWER_LEAD.sub("", text[:start])
-        place = (lead if _WHERE.search(lead) else "") + text[start:end].replace("就在", "")
+        place = (lead if _WHERE.search(lead) and not lead.startswith(("我", "他", "你")) else "") + text[
+            start:end
+        ].replace("就在", "")
         return _TAIL_END.sub("", place)
 
     def parts(self, place: str) -> Parts:
@@ -138,12 +147,12 @@ class Gazetteer:
         for start, end in spans:
             if text[start:end] not in self._within or text[start:end] in self._landmarks:
                 continue
-            if _STREET.fullmatch(text[start:end]):
+            if _IS_STREET.search(text[start:end]):
                 street, at = text[start:end], end
                 break
-        if not street and (unknown := _STREET.search(text)):
+        begin = len(districts[0]) if districts and text.startswith(districts[0]) else 0
+        if not street and (unknown := _STREET.match(text, begin)):
             street, at = unknown["street"], unknown.end()
-            street = street.removeprefix(district)
         number = _HOUSE.match(text[at:]) if street else None
         return Parts(district, street + (number.group() if number else ""), landmark)
 
@@ -154,7 +163,7 @@ class Gazetteer:
     def is_bare_street(self, place: str) -> bool:
         """Whether a place names a street, and not where on it."""
         text, spans = self._spell(clean(place))
-        return bool(spans) and spans[-1][1] == len(text) and bool(_STREET.fullmatch(text[slice(*spans[-1])]))
+        return bool(spans) and spans[-1][1] == len(text) and bool(_IS_STREET.search(text[slice(*spans[-1])]))
 
     def _is_vague(self, place: str) -> bool:
         rest = place

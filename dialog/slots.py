@@ -26,7 +26,8 @@ _MATTER_LEAD = re.compile(
     "^(?:你好|您好|喂|请问|那个|嗯|不是|是|就是|这样的?)*(?:我|我们)?(?:想|要|来|就想)*(?:跟你们?|向你们?|"
     "问问|"
     "问一下|咨询一下)?"
-    "(?:投诉|反映|举报|报修|求助|登记|提)(?:一下|个|一个|一件)?(?:的)?(?:问题|事情|事|意见|情况|"
+    "(?:匿名|实名)?(?:投诉|反映|举报|报修|求助|登记|提)(?:一下|个|一个|一件)?(?:的)?(?:问题|事情|事|意见|"
+    "情况|"
     "建议)?(?:是|就是|说)?"
 )
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
@@ -46,13 +47,16 @@ _WISH = re.compile(
     "解决|疏通|清|恢复|管|把|给|查)|"
     "帮(?:我们?|忙)(?=要|把|查|处理|解决|催|协调)"
 )
+_SELF_CLAUSE = re.compile("^我(?:姓|叫)[一-鿿]{1,3}?(?=我?家?住|是|在)")  # 我姓孙家住…
+_ASKS_TO_FILE = re.compile("(?:麻烦|请|帮我|帮忙|你们)+(?:给)?(?:反映|登记|记录|记)(?:一下)?$")
 _SECRET_CLAUSE = re.compile(
     "(?:你们)?(?:去查的?(?:时候)?|处理的时候)?(?:但是|不过)?(?:千万|请|一定|你们|麻烦|要)*"
     "(?:(?:给|替|帮|为)?我?(?:们)?保密|匿名|(?:别|不要|不能)(?:让|告诉|跟|说|讲|透露|泄露|提).{0,8}(?:我|"
     "谁|知道|名)).*$"
 )
 _NAMED_CLAUSE = re.compile(
-    "我(?:姓|叫).{1,4}(?:电话|手机|联系).*$|我(?:姓|叫)[一-鿿]{1,3}$|我?的?(?:电话|手机号?)(?:号码)?是.*$"
+    "我(?:姓|叫).{1,4}(?:电话|手机|联系).*$|我(?:姓|叫)[一-鿿]{1,3}$|我?的?(?:电话|"
+    "手机号?)(?:号码)?就?(?:是|打).*$"
 )
 
 
@@ -107,7 +111,8 @@ def told_kind(text: str) -> Kind | Literal[""]:
 def told_matter(intake: Intake, text: str, gazetteer: Gazetteer) -> Intake:
     """The intake after a sentence that tells the matter, and whatever else."""
     said = gazetteer.spell(_MATTER_LEAD.sub("", strip_fillers(text)))
-    intake = told_besides(replace(intake, kind=intake.kind or told_kind(text)), said, gazetteer)
+    intake = replace(intake, kind=intake.kind or told_kind(text))
+    intake = told_besides(told_wishes_about_names(intake, text), said, gazetteer)
     matter = _bare_matter(said, intake, gazetteer)
     return replace(intake, matter=matter) if len(clean(matter)) >= LEAST_MATTER else intake
 
@@ -143,7 +148,7 @@ def told_wishes_about_names(intake: Intake, said: str) -> Intake:
 
 def find_wish(text: str) -> str:
     """What the caller wants done, from its first word to the end of `text`; "" where they do not say."""
-    text = _SECRET_CLAUSE.sub("", text)
+    text = _NAMED_CLAUSE.sub("", _SECRET_CLAUSE.sub("", text))
     found = _WISH.search(text)
     return text[found.start() :] if found and len(text) - found.end() >= 2 else ""
 
@@ -161,7 +166,7 @@ def expects(asking: str, own: Expects = "anything") -> Expects:
 def _bare_matter(said: str, intake: Intake, gazetteer: Gazetteer) -> str:
     """The matter without what stands in slots of its own, where it reads better so."""
     matter = said
-    for clause in (_SECRET_CLAUSE, _NAMED_CLAUSE):
+    for clause in (_SECRET_CLAUSE, _NAMED_CLAUSE, _SELF_CLAUSE, _ASKS_TO_FILE):
         cut = clause.sub("", matter)
         matter = cut if len(cut) >= LEAST_REST else matter
     led = True
@@ -169,7 +174,8 @@ def _bare_matter(said: str, intake: Intake, gazetteer: Gazetteer) -> str:
         led = False
         for part in (intake.place, intake.time, value_of(intake, "duration")):
             shorter = re.sub(
-                f"^(?:就?在|我是|我家?住在?|从)?{re.escape(part)}(?:这边|那边|附近|这里|上)?的?(?![了没多])",
+                f"^(?:就?在|我是|我?家?就?住在?|我家|从)?{re.escape(part)}(?:这边|那边|附近|这里|"
+                f"上)?的?(?![了没多])",
                 "",
                 matter,
             )

@@ -29,10 +29,15 @@ ASKED = ("place", "time")  # between the matter and the name, where a category s
 PER_KEYWORD = 4.0  # what a character of a keyword counts, in nats of the classifier
 SMOOTHING = 1.0  # added to every count of a pair of syllables
 KEYWORD_TIMES = 2  # how often a keyword is counted when the classifier learns
-SURE = 2.0  # nats by which the best category must lead where no keyword was said
+SURE = 1.0  # nats by which the best category must lead where no keyword was said
 
 _HERE = Path(__file__).parent
 _REMEMBERED = 512
+# Where it is says little of what it is: of 流浪狗在学校门口 the school is not the matter.
+_NEARBY = re.compile(
+    "(?:就?在[一-鿿]{2,6}?|[一-鿿]{2,3})(?:门口|旁边|附近|对面|后面|前面|楼下|门前|周边|边上)"
+)
+_LEAST_LEFT = 8  # characters that tell enough without the place
 _WISH = re.compile("能不能|可不可以|能否|可以")  # 能不能把暖气停了 asks for what would otherwise be trouble
 _DENIED = re.compile("(?:没有?|没有?人|没人|未|不会|不是|怕|以免|防止)$")
 
@@ -115,6 +120,8 @@ class Taxonomy:
     def _rank(self, text: str) -> Category | None:
         if not text or not self._categories:
             return None
+        without_place = _NEARBY.sub("，", text)
+        text = without_place if len(without_place) >= _LEAST_LEFT else text
         keywords = [_keyword_chars(one, text) for one in self._categories]
         likely = self._likely.of(text)
         scores = [PER_KEYWORD * chars + nats for chars, nats in zip(keywords, likely, strict=True)]
