@@ -149,8 +149,8 @@ class _Walk:
 
 
 def _all_bold(tag: Tag) -> bool:
-    text = tidy(tag.get_text())
-    if tag.name != "p" or not 0 < len(text) <= _BOLD_HEADING or text[-1] in "。；;，,：:":
+    text = tidy(tag.get_text()) if tag.name == "p" else ""
+    if not 0 < len(text) <= _BOLD_HEADING or text[-1] in "。；;，,：:":
         return False
     return tidy("".join(bold.get_text() for bold in tag.find_all(["strong", "b"]))) == text
 

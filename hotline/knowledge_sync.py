@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import anyio
@@ -16,6 +17,14 @@ from records.store import Store
 log = structlog.get_logger()
 
 POLL_S = 2.0
+_MANY = 1000  # changes at once that take long enough to be felt in calls
+_BREATH_S = 0.02
+
+
+def _breathe(_done: int, total: int) -> None:
+    """Between a hundred passages and the next, calls have the processor to themselves."""
+    if total >= _MANY:
+        time.sleep(_BREATH_S)
 
 
 class KnowledgeSync:
@@ -46,7 +55,7 @@ class KnowledgeSync:
 
     def refresh(self) -> None:
         """Take up now what was changed, by this node or another. Raises as `open` does."""
-        self._update(None)
+        self._update(_breathe)
 
     async def run(self) -> None:
         """Look for changes until cancelled; calls go on with what there is when the database fails."""
@@ -57,7 +66,7 @@ class KnowledgeSync:
     def look(self) -> None:
         """Take up what was changed; a fault is logged, once, and raises nothing."""
         try:
-            self._update(None)
+            self.refresh()
         except Exception as error:  # whatever it is, calls go on, and it is tried again
             fault = " ".join(f"{type(error).__name__}: {error}".split())
             if fault != self._fault:

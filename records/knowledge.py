@@ -31,20 +31,27 @@ def revision(connection: Connection) -> int:
     return connection.execute(select(knowledge_revision.c.revision)).scalar_one_or_none() or 0
 
 
+def as_rows(passages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Passages as `change` takes them, made before a transaction begins, since of many it takes seconds.
+
+    Raises ValueError for a passage that lacks something.
+    """
+    return [_row(passage) for passage in passages]
+
+
 def change(
     connection: Connection,
     now: datetime,
-    changed: Iterable[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]],
     removed: Collection[str] = (),
     *,
     since: int | None = None,
 ) -> int:
-    """Put `changed` in and take `removed` out, as one revision, which is returned.
+    """Put `rows` in and take `removed` out, as one revision, which is returned.
 
     Raises Conflict when the newest revision is not `since` (None: any is right), NotFound for a removed id
-    that is not there, ValueError for a passage that lacks something.
+    that is not there.
     """
-    rows = [_row(passage) for passage in changed]
     if not rows and not removed:
         return revision(connection)
     number = _raise_revision(connection)

@@ -214,8 +214,9 @@ class Store:
 
         Raises Conflict when the knowledge base has another revision than `since`, NotFound, ValueError.
         """
+        rows = knowledge.as_rows(changed)
         with self._db.write() as connection:
-            return knowledge.change(connection, self._now(), changed, removed, since=since)
+            return knowledge.change(connection, self._now(), rows, removed, since=since)
 
     def add_passage(self, passage: Mapping[str, Any]) -> int:
         """Add a passage whose id is not taken; the new revision. Raises Conflict, ValueError."""
