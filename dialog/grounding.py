@@ -38,7 +38,7 @@ _STOP = re.compile(
     "到达|前往|联系|咨询|拨打|打给|带上|带好|带着|携带|拿着|拿上|持有|出示|提供|准备|提交|凭借|可以|或者|还是|以及|还有|需要|必须|"
     "直接|然后|地址|位置|地点|位于|设在|就在|旁边|办理|申请|通过|登录|打开|关注|下载|使用|居住地|户籍地|户口|所在地?|任意|任何|"
     "附近|就近|最近|当地|本地|相关|有关|主管|对应|负责|一家|一个|这个|那个|本人|双方|夫妻|父母|孩子|监护人|原件|您的|自己|"
-    "[到去在向由找请是的您你我就凭持带让把被也都再先后拿交开办及跟与于从里用要，。！？；、,.!?;：:\\s]"
+    "[到去在向由归找请是的您你我就凭持带让把被也都再先后拿交开办及跟与于从里用要，。！？；、,.!?;：:\\s]"
 )
 _OFFICE = re.compile(
     "服务中心|中心|大厅|窗口|派出所|居委会|村委会|委员会|卫健委|发改委|街道办|管理局|局|(?<![大客餐舞业])厅|法院|检察院|"
@@ -159,9 +159,9 @@ class Grounds:
         """Figures must stand together with those of the case named right before: 满80岁的，每月100元."""
         parts = [part for part in re.split("[，,；。！]", sentence + clause) if part.strip()]
         for case, told in pairwise(parts):
-            if _CASE.search(case) and figures(case) and figures(told):
-                if not self._together(f"{case}，{told}"):
-                    return "figures of different cases"
+            both = _CASE.search(case) and figures(case) and figures(told)
+            if both and not self._together(f"{case}，{told}"):
+                return "figures of different cases"
         return ""
 
     def _together(self, part: str) -> bool:
@@ -188,8 +188,9 @@ _SENTENCE = re.compile("[^。！？；，,!?;\n]+[。！？；，,!?;\n]*")
 
 
 def _said_before(plain: str, known: Sequence[str]) -> bool:
-    """Whether a clause as a whole was said before in the call."""
-    return any(len(plain) > 2 and clean(plain) in clean(text) for text in known)
+    """Whether a clause says for the most part what was said before in the call, or told by a tool."""
+    said = _pairs(plain)
+    return any(len(said & _pairs(text)) >= 0.5 * len(said) > 0 for text in known)
 
 
 def _text(passage: Passage) -> str:

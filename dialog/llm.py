@@ -65,7 +65,7 @@ _DONE = re.compile(
 _HANDS_OVER = re.compile("(?:帮|为|给)您(?:转接|转到|转人工|转给人工)(?![^。]*[吗？?])")
 # Said before a tool is called as a rule; held back until the next words, as the tool may not be allowed.
 _PREFACE = re.compile(
-    "^(?:好的?|嗯|行|没问题|明白了?|收到|了解)[，,。！!]?$|登记|提交|上报|工单|受理|再见|挂断"
+    "^(?:好的?|嗯|行|没问题|明白了?|收到|了解|抱歉|对不起|不好意思|是的)[，,。！!]?$|登记|提交|上报|工单|受理|再见|挂断"
 )
 
 

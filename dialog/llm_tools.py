@@ -6,6 +6,7 @@ holds all of it, a call ended only after the caller took leave, a work order tol
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,9 @@ LOOKUPS = frozenset({"search_knowledge", "ticket_status"})
 ACTIONS = ("transfer", "file_ticket", "end_call")  # of several the first of these is done
 MAX_CHARS = 400  # of one argument
 MIN_PHONE_DIGITS = 7
+_NO_MORE = re.compile(
+    "没有?什?么?(?:别的|其他|其它)(?:的)?(?:事|问题|要问|需要)?|没(?:有)?(?:事|问题)(?:情)?了"
+)
 _THIS_NUMBER = ("这个号码", "来电号码", "本机号码", "当前号码")
 _NOT_TOLD = {"结果": "不能告诉来电人：编号或来电号码与登记的不一致，请转人工核实"}
 
@@ -102,7 +106,7 @@ def may_end(history: Sequence[Message], *, asked_more: bool) -> bool:
         return True
     last = next((m.text for m in reversed(history[:-1]) if m.who == "agent" and m.text), "")
     more = asked_more or "还有" in last or "别的" in last or not last.rstrip("。").endswith(("？", "?", "吗"))
-    return more and control_intent(said) in (Intent.GOODBYE, Intent.NO)
+    return more and (control_intent(said) in (Intent.GOODBYE, Intent.NO) or bool(_NO_MORE.search(said)))
 
 
 async def ticket_status(number: str, call: CallContext, tickets: TicketLookup) -> Mapping[str, str]:

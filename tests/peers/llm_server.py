@@ -243,3 +243,44 @@ def says_and_stays(*parts: str) -> Script:
         await request.send(b"")
 
     return script
+
+
+def calls_tools(*calls: tuple[str, str], text: str = "") -> Script:
+    """Several tool calls (name, arguments) at once, behind words if any."""
+
+    async def script(request: Request) -> None:
+        await request.head()
+        if text:
+            await request.delta(content=text)
+        for index, (name, arguments) in enumerate(calls):
+            function = {"name": name, "arguments": arguments}
+            await request.delta(tool_calls=[{"index": index, "id": f"call{index}", "function": function}])
+        await request.delta(finish="tool_calls")
+        await request.event("[DONE]")
+
+    return script
+
+
+def asks_for_rest(retry_after: str, status: str = "429 Too Many Requests") -> Script:
+    """An HTTP error that says when to come again."""
+
+    async def script(request: Request) -> None:
+        await request.head(f"{status}\r\nRetry-After: {retry_after}", "application/json")
+        await request.send(b'{"error": {"message": "scripted"}}')
+
+    return script
+
+
+def reasons(thoughts: str, *parts: str) -> Script:
+    """Thinks aloud in reasoning_content, as some servers stream it, and then says these pieces."""
+
+    async def script(request: Request) -> None:
+        await request.head()
+        for at in range(0, len(thoughts), 3):
+            await request.delta(reasoning_content=thoughts[at : at + 3])
+        for part in parts:
+            await request.delta(content=part)
+        await request.delta(finish="stop")
+        await request.event("[DONE]")
+
+    return script

@@ -77,3 +77,23 @@ def test_what_was_under_way_when_it_opened_may_still_close_it() -> None:
     assert not breaker.may_ask(32.5)
     assert breaker.succeeded()
     assert breaker.may_ask(32.6)
+
+
+def test_a_service_that_asks_for_rest_gets_it_at_once_and_for_so_long() -> None:
+    breaker = CircuitBreaker(failures=3, rest_s=30.0)
+    assert not breaker.rests(0.0)
+    assert breaker.failed(0.0, rest_s=90.0)
+    assert breaker.rests(89.9)
+    assert not breaker.may_ask(89.9)
+    assert not breaker.rests(90.0)
+    assert breaker.may_ask(90.0)
+    assert not breaker.failed(91.0)  # without a word of its own, the usual rest
+    assert breaker.rests(120.9)
+    assert breaker.may_ask(121.0)
+
+
+def test_a_later_failure_does_not_shorten_the_rest_that_was_asked_for() -> None:
+    breaker = CircuitBreaker(failures=3, rest_s=30.0)
+    breaker.failed(0.0, rest_s=90.0)
+    breaker.failed(1.0)  # of a request begun before
+    assert breaker.rests(89.0)
