@@ -38,6 +38,7 @@ from dialog.words import strip_fillers
 MAX_TRIES = 2  # times one question is answered in vain; then nothing is said of whether the caller qualifies
 AT_ONCE = 3  # materials told in one breath
 SURE = 0.5  # from this score on a service is meant: guide the caller, or leave the one they are in
+ASIDE = 0.6  # a question that another passage answers so well is asked in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,8 @@ class Guidance:
     def _condition(self, guide: Guide, text: str) -> Guided | None:
         service, before = self.services[guide.service], dict(guide.answers)
         asked = service.conditions[guide.index]
+        if self._is_aside(service, text):
+            return None
         if skips_questions(text):
             return self._then(replace(guide, stage="materials", index=0, tries=0), spoken.UNDECIDED)
         if goes_back(text):
@@ -312,6 +315,13 @@ class Guidance:
         if rivals and rivals[0].passage.id in service.passages:
             return service, score * (1 + rivals[0].score) / 2
         return service, score * (1 - rivals[0].score) if rivals else score
+
+    def _is_aside(self, service: Service, text: str) -> bool:
+        """Whether the caller asks, in between, what another passage answers."""
+        if self._knowledge is None or not is_question(text):
+            return False
+        hits = self._knowledge.search(strip_fillers(text), 1)
+        return bool(hits and hits[0].score >= ASIDE and hits[0].passage.id not in service.passages)
 
     def _is_other(self, service: Service, text: str) -> bool:
         found = self.find(text)

@@ -15,6 +15,11 @@ from dialog.services import UNKNOWN, Condition, Span, meets
 from dialog.spoken_numbers import by_sound, span_in
 from dialog.words import says, strip_fillers
 
+SHORT_CHARS = 12  # of a longer sentence only its beginning counts, or words that name the answer
+LONG_CHARS = 20  # and of a still longer one only words that name what was asked
+MAX_AGE = 130
+_OF_AGE = ("岁", "今年", "年纪", "年龄", "出生", "年生", "生的")
+
 _NOT_KNOWN = re.compile(
     "不知道|不清楚|不晓得|不确定|不太清|不懂|说不准|说不好|记不清|记不得|不记得|忘了|搞不清|弄不清"
 )
@@ -24,6 +29,11 @@ _DONE = "办|拿|交|缴|住|登|登记|领|做|结|签|买|备案|取|弄|开|�
 _YES = re.compile(
     "^(?:嗯|对|是|有|都|也|已经|早就|早|当然|肯定|刚刚|刚|我们?|他|她)*"
     f"(?:对|是|有|满了|够了|会|能|符合|在这|在临江|(?:{_DONE})(?:好|过|到|全|齐|了|完|满|的)+)"
+)
+# How a longer sentence begins that is a yes or a no.
+_YES_AND = re.compile("^(?:嗯|哎)*(?:对(?!面|方|象|门|于|比)|是的|是啊|有的|没错)")
+_NO_AND = re.compile(
+    "^(?:嗯|哎|我|他|她|孩子|老人|都|也|从来|现在|目前)*(?:还没|没有|没(?!错|问题|关系|事)|不是)"
 )
 _REACHED = re.compile("^(?:嗯|对|是|有|都|已经|早就|早|肯定|刚刚|刚)*(?:满|够|到|超过?)[了的]")
 _NOT_REACHED = re.compile("(?:还|没|不)[^，]{0,2}(?:满|够|到)")
@@ -41,7 +51,7 @@ def answer_to(condition: Condition, text: str, *, asked: bool, today: date) -> s
         found = _yes_or_no(condition, said, asked=asked)
     else:
         found = _number(condition, said, asked=asked, today=today)
-    does_not_know = asked and found is None and _NOT_KNOWN.search(said)
+    does_not_know = asked and found is None and len(said) <= LONG_CHARS and _NOT_KNOWN.search(said)
     return UNKNOWN if does_not_know else found
 
 
@@ -64,24 +74,31 @@ def _chosen(condition: Condition, said: str) -> str | None:
 
 
 def _yes_or_no(condition: Condition, said: str, *, asked: bool) -> str | None:
-    yes, no = _named(condition.means_yes, said), _named(condition.means_no, said)
-    if yes or no:
-        return "yes" if len(yes) > len(no) else "no"
+    named_yes, named_no = _named(condition.means_yes, said), _named(condition.means_no, said)
+    if named_yes or named_no:
+        return "yes" if len(named_yes) > len(named_no) else "no"
     if not asked or _NOT_KNOWN.search(said):
         return None
     plain = polarity(said)
     if plain is None and not is_question(said):
-        plain = False if _NO.search(said) else True if _YES.search(said) else None
+        short = len(said) <= SHORT_CHARS
+        no, yes = (_NO, _YES) if short else (_NO_AND, _YES_AND)
+        plain = False if no.search(said) else True if yes.search(said) else None
     return None if plain is None else "yes" if plain else "no"
 
 
 def _number(condition: Condition, said: str, *, asked: bool, today: date) -> str | None:
-    cued = (condition.unit == "岁" and "岁" in said) or any(says(said, cue) for cue in condition.cues)
-    if not (asked or cued):
+    unit = condition.unit
+    cues = (*condition.cues, *(_OF_AGE if asked else ("岁",))) if unit == "岁" else condition.cues
+    cued = any(says(said, cue) for cue in cues)
+    if not cued and (not asked or len(said) > LONG_CHARS):
         return None
-    span = span_in(said, condition.unit, today, bare=asked)
-    if asked and (span is None or condition.unit == "岁"):
-        span = span_in(by_sound(said), condition.unit, today, bare=True) or span or _reached(condition, said)
+    bare = asked and (cued or len(said) <= SHORT_CHARS)
+    span = span_in(said, unit, today, bare=bare)
+    if asked and (span is None or unit == "岁"):
+        span = span_in(by_sound(said), unit, today, bare=True) or span or _reached(condition, said)
+    if span and unit == "岁" and span[1] > MAX_AGE:
+        return None
     if span is None:
         return None
     low, high = span

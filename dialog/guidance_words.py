@@ -37,11 +37,14 @@ _ONE_THING = re.compile(
 _ME = re.compile("帮我看|我.{0,12}(?:能不能|可不可以|能|够|符合|有没有资格)")
 
 _NEXT = re.compile(
-    "下一步|下一个|下一项|然后|接着|接下来|继续|往下|还有呢|再呢|后面呢|说吧|讲吧|[你您]说|[你您]讲|告诉我|"
-    "[记写抄][下好住完]|[办弄准备拿带]好了|好了|可以了|行了|知道了|明白了|完了|听听|说说"
+    "下一步|下一个|下一项|然后呢?$|接着|接下来|继续|往下|还有呢|再呢|后面呢|说吧|讲吧|[你您][说讲]|告诉我|听听|说说"
+)
+_READY = re.compile(
+    "(?:嗯|好的?|行|对|啊|哦|那|我|都|已经|全)*(?:[记写抄][下好住完]|[办弄准备拿带]+好|好|可以|行|知道|明白|完|懂)了[吧啊呀呢]?"
+    "(?:[你您]?(?:继续|接着)?(?:说|讲)?吧?)?"
 )
 _NOT_YET = re.compile("没(?:有)?(?:记|写|好|办|弄|准备)|还没")
-_BACK = re.compile("上一步|前一步|前面那步|刚才那一?步|退回|上一个(?:问题)?|回到上")
+_BACK = re.compile("上一步|前一步|前面那步|刚才那一?步|退回去|上一个(?:问题)?|回到上")
 _WAIT = re.compile(
     "等一下|等一会|等会|等等|稍等|等我|我记一下|我写一下|记一下|拿(?:个|支|只)?笔|找(?:个|支|只)?笔|慢着|别急|先别说"
 )
@@ -91,17 +94,21 @@ def repeats(text: str) -> bool:
 def goes_on(text: str) -> bool:
     """下一步, 好了, 然后呢."""
     said = clean(text)
-    return len(said) <= SHORT_CHARS and bool(_NEXT.search(said)) and not _NOT_YET.search(said)
+    if len(said) > SHORT_CHARS or _NOT_YET.search(said):
+        return False
+    return bool(_NEXT.search(said) or _READY.fullmatch(said))
 
 
 def is_not_ready(text: str) -> bool:
     """还没记好, said to what was told."""
-    return bool(_NOT_YET.search(clean(text)))
+    said = clean(text)
+    return len(said) <= SHORT_CHARS and bool(_NOT_YET.search(said))
 
 
 def goes_back(text: str) -> bool:
     """上一步."""
-    return bool(_BACK.search(clean(text)))
+    said = clean(text)
+    return len(said) <= DETAIL_CHARS and bool(_BACK.search(said))
 
 
 def waits(text: str) -> bool:
@@ -118,7 +125,8 @@ def stops(text: str) -> bool:
 
 def skips_questions(text: str) -> bool:
     """别问了，直接告诉我要带什么."""
-    return bool(_SKIP.search(clean(text)))
+    said = clean(text)
+    return len(said) <= DETAIL_CHARS and bool(_SKIP.search(said))
 
 
 def takes_back(text: str) -> bool:
@@ -128,7 +136,8 @@ def takes_back(text: str) -> bool:
 
 def named_step(text: str) -> int:
     """The number of the step that is asked for (第三步是什么), 0 where none is."""
-    found = _STEP.search(in_words(clean(text)))
+    said = in_words(clean(text))
+    found = _STEP.search(said) if len(said) <= SHORT_CHARS else None
     return _NUMBERS[found[1]] if found else 0
 
 

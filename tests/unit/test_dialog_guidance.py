@@ -124,6 +124,18 @@ def test_a_wish_is_found_beside_the_knowledge(service: Service) -> None:
     assert len(unsure) <= 1, unsure
 
 
+@pytest.mark.parametrize(
+    ("service", "index", "words"),
+    [
+        ("individual-business", 1, "江北区领结婚证在哪儿"),
+        ("senior-card", 0, "电费多少钱一度啊"),
+        ("residence-permit", 2, "孩子上学怎么报名"),
+    ],
+)
+def test_a_question_that_another_passage_answers_is_no_answer(service: str, index: int, words: str) -> None:
+    assert BESIDE_KNOWLEDGE.answer(Guide(service, "conditions", index), words) is None
+
+
 def test_a_service_is_found_by_the_passage_that_says_how_it_is_done() -> None:
     service = GUIDANCE.about("elderly-002")
     assert service

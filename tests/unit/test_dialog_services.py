@@ -229,6 +229,10 @@ MONTHS = Condition.model_validate(
         ("要交多少钱", None),
         ("那个什么证来着", None),
         ("天气不错", None),
+        ("对对对，出院的时候医院就一起给我们办好了的", "yes"),
+        ("没有，医院说要等孩子爸爸来了才给开", "no"),
+        ("我们整栋楼停水两天了，到现在也没有通知", None),
+        ("对面商场的大屏幕晚上亮得我们家像白天一样", None),
     ],
 )
 def test_yes_and_no_in_their_spoken_forms(said: str, answer: str | None) -> None:
@@ -247,6 +251,7 @@ def test_yes_and_no_in_their_spoken_forms(said: str, answer: str | None) -> None
         (LEAVING, "自己辞的还是被裁都有", None),
         (MONTHS, "登记满一年了", "12"),
         (MONTHS, "我来一年了", None),
+        (MONTHS, "亲戚三年前问我拿了两万没写条子", None),
     ],
 )
 def test_what_was_not_asked_counts_only_where_it_says_so_itself(
@@ -260,4 +265,18 @@ def test_what_was_not_asked_counts_only_where_it_says_so_itself(
     [("早就满了", "6"), ("还没满", "5"), ("半年多了", "6-11"), ("几个月吧", None), ("一个多月", "1")],
 )
 def test_a_number_that_must_be_reached(said: str, answer: str | None) -> None:
+    assert answer_to(MONTHS, said, asked=True, today=TODAY) == answer
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("我是去年三月份过来的，一到这边就登记了", "20"),
+        ("到现在差不多有一年半了吧", "18"),
+        ("我在工厂干了八个月，活干完了老板说没钱，让我等", None),
+    ],
+)
+def test_of_a_long_sentence_a_number_counts_where_it_is_about_what_was_asked(
+    said: str, answer: str | None
+) -> None:
     assert answer_to(MONTHS, said, asked=True, today=TODAY) == answer
