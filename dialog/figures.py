@@ -28,9 +28,9 @@ _ABOUT = "(?:多|余|来|几)?"
 
 # Words with a numeral in them that count nothing; blanked before figures are looked for.
 _NO_FIGURE = re.compile(
-    "一般|一下|一起|一样|一定|一些|一直|一会儿?|一律|一旦|一边|一共|一并|统一|唯一|之一|万一|一家人|一次性|一站式|一件事|"
+    "一般|一下|一起|一样|一定|一些|一直|一会儿?|一律|一旦|一边|一共|一并|统一|唯一|(?<!分)之一|万一|一家人|一次性|一站式|一件事|"
     "一网通办|一窗|一切|进一步|下一步|上一步|第一时间|一系列|一致|一再|一体|一卡通|一码|老百姓|百姓|五险一金|两头|两边|"
-    "二维码|二手|二次供水|十字|一面|万分|四季|另一方|任何一方|一方|一点儿|一点[也都]|(?<=[快慢多少早晚高低有好])一点|"
+    "二维码|二手|二次供水|十字|一面|万分|四季|另一方|任何一方|一方|一点儿|一点[也都]|(?<=[快慢多少早晚高低有好])一点(?![零〇一二三四五六七八九])|"
     "十分(?!钟)|千万(?=别|不|要|记)|三方|五一(?=劳动节|假期|期间)|"
     "(?:任意|任何|随便|其中|每|哪|这|那|同|某|另|逐)一?[个家项种位件次步]|一[个位项种步家](?!半|工作日|月|小时|钟头|星期|礼拜|季度)|"
     "第[一二三四五1-5](?:步|点|项|种|类|，|,|、)"
@@ -43,6 +43,7 @@ _CLOCK = re.compile(
 )
 _DIGITS = re.compile(f"\\+?[0-9{_CN[:-1]}](?:[-－—–  ]?[0-9{_CN[:-1]}]){{2,}}")
 _GROUPED = re.compile(f"[0-9{_CN[:-1]}]+(?:[，,、][0-9{_CN[:-1]}]+)+")
+_KEY = re.compile(f"按(?P<key>[0-9{_CN[:-1]}])(?=键|$|[^0-9{_CN}十百千万个一-鿿])")
 # A street with its number: neither is of use with another's.
 _ADDRESS = re.compile(f"(?P<road>[一-鿿]{{1,6}}(?:路|大道|大街|街|巷|弄))的?(?P<number>{_N})号(?!楼|线)")
 _PERCENT = re.compile(
@@ -125,7 +126,7 @@ class Figure:
             return ("unit", self.text[-1]) not in known
         kinds = dict(self.normals)
         if "clock unsaid" in kinds:
-            half_days = {f"{float(at) % 720:g}" for other, at in known if other == "clock"}
+            half_days = {f"{float(at) % 720:g}" for other, at in known if other == "clock" and at != "none"}
             return kinds["clock unsaid"] in half_days
         if "bare" in kinds:
             return any(at == kinds["bare"] for other, at in known if other not in ("digits", "clock", "nth"))
@@ -190,6 +191,10 @@ def _grouped(match: re.Match[str]) -> list[set[Normal]]:
     return [{("digits", digits)}] if len(digits) >= 5 and not counts else []
 
 
+def _key(match: re.Match[str]) -> list[set[Normal]]:
+    return [{("key", _digit(match["key"]))}]
+
+
 def _address(match: re.Match[str]) -> list[set[Normal]]:
     number = amount(match["number"])
     return [] if number is None else [{("address", f"{match['road'][-3:]}|{number:g}")}]
@@ -224,7 +229,8 @@ def _clock(match: re.Match[str]) -> list[set[Normal]]:
     carried = not part and _AFTERNOON.search(before) and re.search("[到至~～—-]$", before)
     if hour < 12 and (_AFTERNOON.search(part) or carried or (part == "中午" and hour < 5)):
         hour += 12
-    told: set[Normal] = {("clock", f"{hour * 60 + minute:g}")}
+    nonsense = part and not _AFTERNOON.search(part) and part != "中午" and hour > 12  # 早上十八点
+    told: set[Normal] = {("clock", "none" if nonsense else f"{hour * 60 + minute:g}")}
     if not part and not carried and hour <= 12:  # 九点到五点: without 下午 it may be either
         told.add(("clock unsaid", f"{(hour * 60 + minute) % 720:g}"))
     return [told]
@@ -278,6 +284,7 @@ def _digit(char: str) -> str:
 _READERS: tuple[tuple[re.Pattern[str], Reader], ...] = (
     (_GROUPED, _grouped),
     (_ADDRESS, _address),
+    (_KEY, _key),
     (_YEAR, _year),
     (_PERCENT, _percent),
     (_DAY, _day),

@@ -54,6 +54,8 @@ _NEEDED = _Family(_NEED, _NO_NEED)
 def contradicts(clause: str, answer: str) -> bool:
     """Whether `clause` says the opposite of what `answer` says, as far as their words show."""
     clauses = _clauses(answer)
+    if any(clean(one) == clean(clause) for one in clauses):
+        return False
     if _FREE.search(clause):
         return not any(_FREE.search(one) for one in clauses)
     if _CHARGED.search(clause) and any(_FREE.search(one) for one in clauses):

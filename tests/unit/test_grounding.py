@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from dialog.figures import amount, figures, normals
 from dialog.grounding import Grounds
 from dialog.llm_speech import Secrets, Unfit, speakable
-from dialog.passages import Passage
+from dialog.passages import Passage, load_passages
 from dialog.places import load_gazetteer
 from dialog.polarity import contradicts
+from dialog.words import in_words
 
 pytestmark = [pytest.mark.unit]
+
+GAZETTEER = load_gazetteer()
 
 SAME = [
     ("三十天", "30日内"),
@@ -108,7 +114,7 @@ FREE = Passage("free", "结婚登记要带什么？", "双方带身份证就行�
 
 
 def kind(clause: str, *passages: Passage, said: str = "", heard: str = "", before: str = "") -> str:
-    return Grounds(passages, [said], [heard], load_gazetteer(), "临江市").violation(clause, before)
+    return Grounds(passages, [said], [heard], GAZETTEER, "临江市").violation(clause, before)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +194,48 @@ def test_figures_belong_to_their_case() -> None:
 )
 def test_the_opposite_of_a_passage(clause: str, opposite: bool) -> None:
     assert contradicts(clause, FREE.answer) is opposite
+
+
+SAMPLE = Path(__file__).parents[2] / "dialog" / "knowledge"
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+
+
+def is_spoken(answer: str, passage: Passage) -> bool:
+    """Whether all of `answer` may be spoken where `passage` is shown."""
+    grounds = Grounds([passage], [passage.question], [], GAZETTEER, "临江市")
+    said = ""
+    for clause in re.findall("[^，。！？；]+[，。！？；]?", answer):
+        if grounds.violation(clause, re.split("[。！？]", said)[-1]):
+            return False
+        said += clause
+    return True
+
+
+def changed(number: str) -> str:
+    """Another number that looks like it."""
+    if "." in number:
+        return f"{float(number) + 0.1:g}"
+    return number[:-1] + str((int(number[-1]) + 1) % 10) if len(number) >= 5 else str(int(number) + 3)
+
+
+def test_every_answer_of_the_sample_may_be_spoken_in_digits_and_in_words() -> None:
+    passages = load_passages(SAMPLE)
+    refused = [p.id for p in passages for told in (p.answer, in_words(p.answer)) if not is_spoken(told, p)]
+    assert len(refused) <= 0.01 * 2 * len(passages), refused
+
+
+def test_no_answer_of_the_sample_may_be_spoken_with_another_figure() -> None:
+    spoken, count = [], 0
+    for passage in load_passages(SAMPLE):
+        for number in _NUMBER.finditer(passage.answer):
+            other = changed(number.group())
+            if other in passage.answer:
+                continue
+            wrong = passage.answer[: number.start()] + other + passage.answer[number.end() :]
+            count += 1
+            spoken += [passage.id for told in (wrong, in_words(wrong)) if is_spoken(told, passage)]
+    assert count > 500
+    assert spoken == []
 
 
 SECRETS = Secrets(["政策和办事只能照查到的内容说，不猜，也不补充。"], ["file_ticket"])
