@@ -5,6 +5,8 @@ Numbers are written as they are spoken (一二三四五, 幺幺九), never in di
 
 from __future__ import annotations
 
+from dialog.words import spoken_count
+
 # -- what the call session says ------------------------------------------------------------------------------
 # Each is heard after whatever was asked before, so none says what to speak of; the second is the shorter.
 NO_INPUT_FIRST = "您好，我没有听到您的声音，请问您还在吗？"
@@ -22,6 +24,9 @@ PROBLEM = "对不起，我这边出了点问题，我帮您转接人工坐席，
 PROBLEM_RETRY = "对不起，刚才没有处理好，请您再说一遍。"
 START_OVER = "对不起，我重新说一下。"
 NOBODY_FREE = "对不起，现在人工坐席都在通话中，我先记下您的诉求，请工作人员给您回电话。"
+OFFER_CALLBACK = "对不起，让您久等了，坐席还没有空闲。我先记下来，请工作人员给您回电话；您想继续等，请按一。"
+OUT_OF_HOURS = "现在不是人工服务时间。我已经记下您的诉求，上班以后工作人员会给您回电话，感谢您的来电，再见。"
+BACK_AGAIN = "您好，我是智能助手，请问还有什么可以帮您？"  # after a seat has handed the caller back
 SEAT_DID_NOT_ANSWER = "对不起，刚才坐席没有接听，我再为您转接一次，请稍候。"
 TRANSFER_FAILED = "对不起，暂时没有接通人工坐席。我已经记下您的来电，工作人员会给您回电话。"
 SHUTDOWN_GOODBYE = "非常抱歉，系统马上要维护，这次通话要先结束了，请您过几分钟再拨，再见。"
@@ -113,6 +118,16 @@ def heard_digits(spoken: str, lacking: int) -> str:
     if lacking < 0:
         return f"我听到的是{spoken}，多了{count}位，{INTAKE_NUMBER_ANEW}"
     return f"我听到的是{spoken}，不像是电话号码，{INTAKE_NUMBER_ANEW}"
+
+
+def queued(ahead: int, expected_s: float) -> str:
+    """Where a caller stands who waits for a seat: how many are before, and about how long it takes."""
+    minutes = max(1, round(expected_s / 60))
+    about = f"预计等待{spoken_count(min(minutes, 99))}分钟左右" if minutes > 1 else "很快就到您"
+    if not ahead:
+        return f"坐席都在通话中，您排在第一位，{about}，请不要挂机。"
+    before = "两" if ahead == 2 else spoken_count(min(ahead, 99))
+    return f"坐席都在通话中，您前面还有{before}位，{about}，请不要挂机。"
 
 
 def fixed_phrases() -> list[str]:

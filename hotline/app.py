@@ -26,12 +26,13 @@ from hotline.chat import TextChat
 from hotline.errors import UsageError
 from hotline.overload import LoadGuard
 from hotline.parts import Parts, open_parts
-from hotline.ports import RecordSeats
 from hotline.scrape import SeatCount, Sources
 from hotline.sections import TurnsSettings
 from hotline.settings import Settings
 from hotline.telephone import sip_config
 from hotline.web import DeskServer, bind_desk, kb_search
+from records import CHINA
+from sip_config.hours import within
 from voice.endpointing import Endpointer, EndpointSettings
 from voice.events import CallEnded, CallStarted
 from voice.kit import Kit
@@ -39,9 +40,9 @@ from voice.phone import CallError
 from voice.policies.refer import HANDOVERS
 from voice.policies.warm import warm
 from voice.replies import Pace
+from voice.seats import SeatSettings
 from voice.session import run_call
 from voice.sip import SipEndpoint, SipLeg
-from voice.transfer import SeatSettings
 from voice.turns import TurnSettings
 
 T = TypeVar("T")
@@ -200,7 +201,7 @@ def _kit(settings: Settings, parts: Parts, endpoint: SipEndpoint) -> Kit:
         voice=parts.voice,
         dialog=parts.dialog,
         phone=endpoint,
-        board=RecordSeats(parts.store, parts.writer),
+        board=parts.board,
         journal=parts.journal,
         policy=HANDOVERS[settings.seats.handover] if settings.seats.mode == "pbx" else warm,
         open_recording=parts.recordings.open,
@@ -210,7 +211,11 @@ def _kit(settings: Settings, parts: Parts, endpoint: SipEndpoint) -> Kit:
         endpointer=Endpointer(_part(EndpointSettings, settings.turns)),
         pace=_part(Pace, settings.turns),
         seats=SeatSettings(
-            ring_s=settings.seats.ring_s, accept=settings.seats.accept, queue=settings.seats.queue
+            ring_s=settings.seats.ring_s,
+            accept=settings.seats.accept,
+            max_wait_s=settings.seats.max_wait_s,
+            staffed=lambda: within(settings.seats.hours, datetime.now(CHINA).time()),
+            queue=settings.seats.queue,
         ),
         max_call_s=settings.limits.max_call_s,
     )
@@ -242,7 +247,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [desk_socket])
-            for work in (app.take_calls, app.guard.run, parts.journal.tell_live, seats.run):
+            for work in (app.take_calls, app.guard.run, parts.journal.tell_live, seats.run, parts.board.run):
                 tasks.start_soon(work)
             _log_start(app, settings)
             try:

@@ -23,6 +23,7 @@ from hotline.journal import RecordJournal
 from hotline.metrics import Metrics
 from hotline.ports import RecordTickets
 from hotline.recordings import Recordings, repair_recording
+from hotline.seat_board import RecordSeats
 from hotline.settings import Settings
 from hotline.speech import names_to_hear, open_configured_voice, open_recognizer, open_writer, written
 from hotline.telephone import seat_uri
@@ -48,6 +49,7 @@ class Parts:
     recognizer: Recognizer
     voice: FallbackVoice
     tickets: RecordTickets
+    board: RecordSeats
     knowledge: Knowledge
     dialog: Dialog
 
@@ -79,6 +81,7 @@ async def open_parts(settings: Settings, stack: contextlib.AsyncExitStack) -> Pa
         recognizer=recognizer,
         voice=voice,
         tickets=tickets,
+        board=RecordSeats(store, writer, settings.node.name, settings.seats.wrap_up_s),
         knowledge=knowledge,
         dialog=open_dialog(settings, knowledge, tickets, words, stack),
     )
@@ -92,6 +95,7 @@ def _open_records(settings: Settings) -> tuple[Store, Writer]:
         probe.touch()
         probe.unlink()
         store = Store(settings.records.url)
+        store.queue.forget(settings.node.name)
         for closed in store.close_unfinished(settings.node.name):
             log.warning("call_closed_after_crash", call_id=closed.call_id)
             repair_recording(settings.records, closed.call_id, closed.recording)

@@ -1,21 +1,16 @@
-"""What voice and dialog need of the records, in their own terms: work orders to look up and file, seats."""
+"""What the dialog needs of the records, in its own terms: work orders to look up and file."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import anyio.to_thread
-import structlog
 
 from dialog import CallContext, TicketDraft, TicketState
-from records import RecordsError
 from records.store import Store
 from records.tickets import TICKET_STATUS
 from records.writer import Writer
-from voice.seats import Seat
-
-log = structlog.get_logger()
 
 
 class RecordTickets:
@@ -66,31 +61,3 @@ def _state(row: dict[str, Any]) -> TicketState:
         name=row["slots"].get("name", ""),
         contact=row["slots"].get("contact", ""),
     )
-
-
-class RecordSeats:
-    """A voice.seats.SeatBoard on the store; a claim is one atomic update, so that nodes can share seats."""
-
-    def __init__(self, store: Store, writer: Writer) -> None:
-        self._store = store
-        self._writer = writer
-
-    async def claim(self, skill: str, call_id: str, exclude: Collection[str]) -> Seat | None:
-        try:
-            row = await self._writer.run(self._store.claim_seat, skill, call_id, exclude=exclude)
-        except RecordsError as error:  # without the board nobody can be found free: the caller is told so
-            log.error("seat_board_failed", call_id=call_id, error=str(error))
-            return None
-        return Seat(row["id"], row["name"], row["uri"], tuple(row["skills"])) if row else None
-
-    async def talking(self, seat: Seat) -> None:
-        await self._set(seat, "talking")
-
-    async def release(self, seat: Seat) -> None:
-        await self._set(seat, "free")
-
-    async def _set(self, seat: Seat, status: str) -> None:
-        try:
-            await self._writer.run(self._store.set_seat_status, seat.id, status)
-        except RecordsError as error:  # the call goes on
-            log.error("seat_board_failed", seat=seat.id, error=str(error))

@@ -366,14 +366,17 @@ class Conversation:
         if action is not None:
             self.end_reason = "agent_hangup"
             if isinstance(action, Transfer):
-                await self._hand_over(action)
+                return await self._hand_over(action)
             return False
         if self._answer_next and not self._ear.open_utterances:
             self._answer()
         return True
 
-    async def _hand_over(self, transfer: Transfer) -> None:
-        """Give the caller to a person; our ear is closed meanwhile, so music is not taken for speech."""
+    async def _hand_over(self, transfer: Transfer) -> bool:
+        """Give the caller to a person; True when the person hands the caller back to us.
+
+        Our ear is closed meanwhile, so music is not taken for speech.
+        """
         self._ear.deaf = self._handing_over = True
         hand_over = HandOver(
             self._kit,
@@ -384,6 +387,7 @@ class Conversation:
             tell=self.happened,
             line=self.tell_line,
             file_ticket=self._answers.file,
+            next_keys=self._next_keys,
         )
         try:
             await hand_over.run(transfer)
@@ -392,3 +396,15 @@ class Conversation:
                 self.end_reason = self.outcome = "transferred"
             elif hand_over.caller_gone:
                 self.end_reason = "caller_hangup"
+        if hand_over.handed_back:
+            self._ear.deaf = self._handing_over = False
+            self._say(phrases.BACK_AGAIN)
+        return hand_over.handed_back
+
+    async def _next_keys(self, wait_s: float) -> str:
+        """What the caller keys within `wait_s`, "" when nothing."""
+        with anyio.move_on_after(wait_s):
+            async for event in self._events:
+                if isinstance(event, Keys):
+                    return event.digits
+        return ""

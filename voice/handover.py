@@ -18,7 +18,7 @@ from voice.transfer import TransferRunner
 
 @dataclass(slots=True)
 class HandOver:
-    """Gives a caller to a person; `connected` and `caller_gone` say what came of it."""
+    """Gives a caller to a person; `connected`, `caller_gone` and `handed_back` say what came of it."""
 
     kit: Kit
     call: CallContext
@@ -28,8 +28,10 @@ class HandOver:
     tell: Callable[[str, Mapping[str, Any]], None]  # an event, for the record
     line: Callable[[Literal["caller", "seat"], LineStats], None]
     file_ticket: Callable[[TicketDraft], Awaitable[str]]
+    next_keys: Callable[[float], Awaitable[str]]
     connected: bool = False
     caller_gone: bool = False
+    handed_back: bool = False
 
     async def run(self, transfer: Transfer) -> None:
         """Carry `transfer` out to its end, which is the call's. Raises what the policy's steps raise."""
@@ -48,11 +50,20 @@ class HandOver:
             tell=self.tell,
             line=partial(self.line, "seat"),
             file_ticket=self.file_ticket,
+            next_keys=self.next_keys,
         )
         outcome = Outcome("failed")
         try:
-            request = TransferRequest(transfer.summary, transfer.skill, kit.seats.max_seats)
+            request = TransferRequest(
+                transfer.summary,
+                transfer.skill,
+                kit.seats.max_seats,
+                max_wait_s=kit.seats.max_wait_s,
+                priority=1 if transfer.reason == "emergency" else 0,
+                staffed=transfer.reason == "emergency" or kit.seats.staffed(),
+            )
             outcome = await runner.run(kit.policy, request)
         finally:
             self.connected, self.caller_gone = runner.connected, outcome.caller_gone
+            self.handed_back = outcome.handed_back
             kit.journal.emit(replace(update, seat=runner.last_seat_id, outcome=outcome.word))

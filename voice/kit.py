@@ -14,8 +14,7 @@ from voice.phone import Phone
 from voice.policies import Policy
 from voice.recorder import CallRecorder, StereoFile
 from voice.replies import Pace
-from voice.seats import SeatBoard
-from voice.transfer import SeatSettings
+from voice.seats import SeatBoard, SeatSettings
 from voice.turns import TurnSettings
 
 

@@ -162,6 +162,10 @@ class Phone(Protocol):
         """Let two legs hear each other; their taps and listen() go on. Raises LegGone."""
         ...
 
+    async def unbridge(self, a: Leg, b: Leg) -> None:
+        """Let two legs no longer hear each other; harmless when they did not. Raises LegGone."""
+        ...
+
     async def refer(
         self, leg: Leg, target: str, *, timeout_s: float, headers: Mapping[str, str] | None = None
     ) -> None:

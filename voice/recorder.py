@@ -9,7 +9,7 @@ from voice.events import Happened, Journal
 from voice.media import SILENCE, mix
 from voice.phone import FRAME_S, Leg
 
-_SEAT_FRAMES = 25  # the seat's frames wait this long at most for the caller's clock
+_WAITING_FRAMES = 25  # another leg's frames wait this long at most for the caller's clock
 
 
 class StereoFile(Protocol):
@@ -26,15 +26,14 @@ class StereoFile(Protocol):
 
 
 class CallRecorder:
-    """Taps the caller's leg, and a seat's while it is attached; also the clock of the agent's first sound."""
+    """Taps the caller's leg, and others while attached; also the clock of the agent's first sound."""
 
     def __init__(self, caller: Leg, file: StereoFile, journal: Journal) -> None:
         self._call_id = caller.call_id
         self._file = file
         self._journal = journal
         self._paused = False
-        self._seat: Leg | None = None
-        self._seat_frames: deque[bytes] = deque(maxlen=_SEAT_FRAMES)
+        self._others: dict[Leg, deque[bytes]] = {}  # what a seat, or a third party, says to the caller
         self.clock_s = 0.0
         self.sound_s: float | None = None  # when the agent's first sound since expect_sound() left us
         caller.tap(self._on_caller)
@@ -61,27 +60,24 @@ class CallRecorder:
         """From now on, note when the next sound is sent to the caller."""
         self.sound_s = None
 
-    def attach_seat(self, seat: Leg) -> None:
-        """Record what the seat says to the caller."""
-        self._seat_frames.clear()
-        self._seat = seat
-        seat.tap(self._on_seat)
+    def attach(self, other: Leg) -> None:
+        """Record what a seat, or a third party, says to the caller."""
+        frames = self._others[other] = deque(maxlen=_WAITING_FRAMES)
+        other.tap(lambda received, sent: frames.append(received))
 
-    def detach_seat(self) -> None:
-        """The seat's words are not for the caller any more."""
-        if self._seat is not None:
-            self._seat.tap(None)
-            self._seat = None
-            self._seat_frames.clear()
+    def detach(self, other: Leg) -> None:
+        """Its words are not for the caller any more; harmless when they were not."""
+        if self._others.pop(other, None) is not None:
+            other.tap(None)
 
     def _on_caller(self, received: bytes, sent: bytes) -> None:
         if self.sound_s is None and sent is not SILENCE and any(sent):
             self.sound_s = self.clock_s
-        right = mix(sent, self._seat_frames.popleft()) if self._seat_frames else sent
+        right = sent
+        for frames in self._others.values():
+            if frames:
+                right = mix(right, frames.popleft())
         if self._paused:  # silence of the same length: sound and text stay in step
             received = right = SILENCE
         self._file.write(received, right)
         self.clock_s += FRAME_S
-
-    def _on_seat(self, received: bytes, sent: bytes) -> None:
-        self._seat_frames.append(received)

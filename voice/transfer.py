@@ -1,25 +1,24 @@
-"""Performs a transfer policy's steps on real legs: music, ringing, the whispered summary, the bridge."""
+"""Performs a transfer policy's steps on real legs: the queue, music, ringing, the summary, the talk."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import anyio
 import structlog
 
-from dialog import Summary, TicketDraft, phrases
-from dialog.summary import spoken_summary
+from dialog import Summary, TicketDraft
 from tts import TtsError, Voice
-from voice.mouth import Mouth
 from voice.music import hold_music
 from voice.phone import BYTES_PER_CHUNK, CallError, Leg, LegGone, LineStats, Phone
 from voice.policies import (
+    AskKey,
     Bridge,
     ClaimSeat,
     DialQueue,
+    LeaveQueue,
     Music,
     Outcome,
     Policy,
@@ -27,6 +26,7 @@ from voice.policies import (
     Refer,
     ReleaseSeat,
     Replace,
+    Result,
     RingSeat,
     Step,
     StepResult,
@@ -35,36 +35,16 @@ from voice.policies import (
     Whisper,
 )
 from voice.recorder import CallRecorder
-from voice.seats import Seat, SeatBoard
-from voice.streams import closing
+from voice.seat_call import RESULTS, SeatCall
+from voice.seat_talk import SeatTalk
+from voice.seats import Command, Seat, SeatBoard, SeatSettings
 
 log = structlog.get_logger()
 
+CLAIM_EVERY_S = 1.0  # while waiting in the queue
 REPLACE_S = 5.0  # the queue has answered and hears nothing meanwhile; joining two calls takes a PBX no time
 
 R = StepResult
-_RESULTS = {
-    "busy": R.BUSY,
-    "declined": R.DECLINED,
-    "no_answer": R.NO_ANSWER,
-    "unreachable": R.UNREACHABLE,
-    "failed": R.UNREACHABLE,
-    "gone": R.SEAT_GONE,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SeatSettings:
-    """How seats are rung; `accept` "answer" joins after the summary unless 2 is pressed, "key" wants a 1.
-
-    `queue` is the SIP URI of the PBX's queue, for the policies that hand callers to it; it gets `ring_s` too.
-    """
-
-    ring_s: float = 20.0
-    accept: Literal["answer", "key"] = "answer"
-    key_wait_s: float = 8.0
-    max_seats: int = 3
-    queue: str = ""
 
 
 class TransferRunner:
@@ -83,7 +63,9 @@ class TransferRunner:
         tell: Callable[[str, Mapping[str, Any]], None],
         line: Callable[[LineStats], None],
         file_ticket: Callable[[TicketDraft], Awaitable[str]],
+        next_keys: Callable[[float], Awaitable[str]],
     ) -> None:
+        """`say` speaks to the caller, `next_keys` waits so long for what the caller keys ("": nothing)."""
         self._caller = caller
         self._phone = phone
         self._board = board
@@ -94,12 +76,13 @@ class TransferRunner:
         self._tell = tell
         self._line = line
         self._file_ticket = file_ticket
+        self._next_keys = next_keys
         self._music: anyio.CancelScope | None = None
-        self.seat: Seat | None = None
+        self._tried: list[str] = []
+        self._seat: SeatCall | None = None  # the one at present
+        self._wanted: Mapping[str, Any] = {}  # whom the seat before sends the caller on to
         self.last_seat_id = ""
         self.connected = False
-        self._tried: list[str] = []
-        self._seat_leg: Leg | None = None
 
     async def run(self, policy: Policy, request: TransferRequest) -> Outcome:
         """Drive `policy` to its end; the seat is released and its leg ended whatever happens."""
@@ -115,12 +98,16 @@ class TransferRunner:
             finally:
                 with anyio.CancelScope(shield=True):
                     await self._release()
+                    await self._board.leave(self._caller.call_id)
                 self._tasks.cancel_scope.cancel()
         return outcome
 
-    async def _perform(self, step: Step) -> StepResult:
+    async def _perform(self, step: Step) -> Result:
         if isinstance(step, ReleaseSeat):
             await self._release()
+            return R.DONE
+        if isinstance(step, LeaveQueue):
+            await self._board.leave(self._caller.call_id)
             return R.DONE
         if isinstance(step, PromiseCallback):
             draft = callback_draft(self._caller.remote, self._request.summary)
@@ -135,27 +122,32 @@ class TransferRunner:
             result.append(await self._perform_with_caller(step))
         return result[0] if result else R.CALLER_GONE
 
-    async def _perform_with_caller(self, step: Step) -> StepResult:
+    async def _perform_with_caller(self, step: Step) -> Result:
         if isinstance(step, TellCaller):
             return await self._tell_caller(step.text)
         if isinstance(step, Music):
             return self._start_music()
         if isinstance(step, ClaimSeat):
-            with anyio.CancelScope(shield=True):  # else a caller who hangs up now leaves a seat claimed
-                self.seat = await self._board.claim(step.skill, self._caller.call_id, self._tried)
-            return R.DONE if self.seat else R.NONE_FREE
-        if isinstance(step, RingSeat):
-            return await self._ring()
+            return await self._claim(step)
+        if isinstance(step, AskKey):
+            return R.ACCEPTED if await self._next_keys(step.wait_s) == "1" else R.NO_ANSWER
         if isinstance(step, DialQueue):
-            self.last_seat_id = self._queue_number
-            return await self._dial(self._settings.queue)
+            self._seat = self._call(None, self._queue_number)
+            self.last_seat_id = self._seat.name
+            return await self._seat.ring(self._settings.queue)
+        assert self._seat is not None, step
+        if isinstance(step, RingSeat):
+            assert self._seat.seat is not None
+            self.last_seat_id = self._seat.name
+            self._tried.append(self._seat.name)
+            return await self._seat.ring(self._seat.seat.uri)
         assert isinstance(step, Whisper), step
-        return await self._whisper(step.summary)
+        return await self._seat.whisper(step.summary)
 
     @asynccontextmanager
-    async def _while_caller_stays(self) -> AsyncIterator[list[StepResult]]:
+    async def _while_caller_stays(self) -> AsyncIterator[list[Result]]:
         """Cancel the body when the caller hangs up; the body appends its result to the yielded list."""
-        result: list[StepResult] = []
+        result: list[Result] = []
         left = False
         async with anyio.create_task_group() as tasks:
 
@@ -211,114 +203,80 @@ class TransferRunner:
 
     # the seat
 
-    async def _ring(self) -> StepResult:
-        assert self.seat is not None
-        self.last_seat_id = self.seat.id
-        self._tried.append(self.seat.id)
-        return await self._dial(self.seat.uri)
+    def _call(self, seat: Seat | None, name: str) -> SeatCall:
+        return SeatCall(
+            seat,
+            name,
+            call_id=self._caller.call_id,
+            phone=self._phone,
+            board=self._board,
+            voice=self._voice,
+            settings=self._settings,
+            tell=self._tell,
+            line=self._line,
+        )
 
-    async def _dial(self, uri: str) -> StepResult:
-        self._tell("seat_ringing", {"seat": self.last_seat_id})
-        try:
-            self._seat_leg = await self._phone.dial(
-                uri,
-                call_id=self._caller.call_id,
-                timeout_s=self._settings.ring_s,
-                headers=self._correlation(),
-            )
-        except CallError as error:
-            self._tell("seat_failed", {"seat": self.last_seat_id, "outcome": error.outcome})
-            return _RESULTS[error.outcome]
-        self._tell("seat_answered", {"seat": self.last_seat_id})
-        return R.ANSWERED
-
-    def _correlation(self) -> dict[str, str]:
-        """What ties every leg of a call together (RFC 7433)."""
-        call_id = self._caller.call_id
-        return {"X-Hotline-Call": call_id, "User-to-User": f"{call_id};encoding=hex"}
-
-    async def _whisper(self, summary: Summary) -> StepResult:
-        """Speak the summary while listening for 1 (at once) or 2 (no)."""
-        leg, verdict = self._seat_leg, R.SEAT_GONE
-        assert leg is not None
-        with anyio.CancelScope() as scope:
-            async with anyio.create_task_group() as tasks:
-
-                async def keys() -> None:
-                    nonlocal verdict
-                    async with closing(leg.dtmf()) as pressed:
-                        async for key in pressed:
-                            if key in "12":
-                                verdict = R.ACCEPTED if key == "1" else R.DECLINED
-                                scope.cancel()
-                                return
-                    scope.cancel()  # the seat hung up
-
-                tasks.start_soon(keys)
-                try:
-                    verdict = await self._speak_to_seat(leg, summary)
-                except LegGone:
-                    verdict = R.SEAT_GONE
-                tasks.cancel_scope.cancel()
-        leg.clear()
-        self._tell("seat_" + verdict.value.removeprefix("seat_"), {"seat": self.last_seat_id})
-        return verdict
-
-    async def _speak_to_seat(self, leg: Leg, summary: Summary) -> StepResult:
-        mouth = Mouth(leg, self._voice)
-        by_key = self._settings.accept == "key"
-
-        async def say(text: str) -> None:
-            try:
-                await mouth.say(_once(text))
-            except TtsError as error:
-                self._voice_failed(error)
-
-        await say(phrases.SEAT_INTRO + (phrases.SEAT_KEYS if by_key else "") + spoken_summary(summary))
-        if not by_key:
-            await say(phrases.SEAT_CONNECTING)
-            return R.ACCEPTED
-        await anyio.sleep(self._settings.key_wait_s)
-        await say(phrases.SEAT_KEYS_AGAIN)
-        await anyio.sleep(self._settings.key_wait_s)
-        return R.NO_ANSWER
+    async def _claim(self, step: ClaimSeat) -> Result:
+        """Take a seat as soon as there is one for us, within `step.wait_s`."""
+        skill, only = self._wanted.get("skill", step.skill), self._wanted.get("seat", "")
+        call_id, waits_until = self._caller.call_id, anyio.current_time() + step.wait_s
+        while True:
+            with anyio.CancelScope(shield=True):  # else a caller who hangs up now leaves a seat claimed
+                found = await self._board.claim(
+                    skill, call_id, self._tried, priority=step.priority, only=only
+                )
+            if isinstance(found, Seat):
+                self._seat, self._wanted = self._call(found, found.id), {}
+                return R.DONE
+            if anyio.current_time() + CLAIM_EVERY_S > waits_until:
+                if found.on_duty and self._request.max_wait_s:
+                    self._tell("queued", {"ahead": found.ahead, "expected_s": round(found.expected_s)})
+                return found
+            await anyio.sleep(CLAIM_EVERY_S)
 
     async def _bridge(self) -> StepResult:
-        leg = self._seat_leg
-        assert leg is not None
-        if self.seat is not None:
-            await self._board.talking(self.seat)
+        seat = self._seat
+        assert seat is not None
+        assert seat.leg is not None
+        if seat.seat is not None:
+            await self._board.talking(seat.seat)
         self._stop_music()
+        talk = SeatTalk(
+            self._caller,
+            seat.leg,
+            phone=self._phone,
+            recorder=self._recorder,
+            music=self._switch_music,
+            wanted=self._commands,
+            tell=seat.tell,
+        )
         try:
-            await self._phone.bridge(self._caller, leg)
+            ended = await talk.run(self._joined)
         except CallError:
             return R.UNREACHABLE
-        self.connected = True
-        self._recorder.attach_seat(leg)
-        self._tell("bridged", {"seat": self.last_seat_id})
-        ended = R.CALLER_GONE
-        async with anyio.create_task_group() as tasks:
-
-            async def watch(side: Leg, result: StepResult) -> None:
-                nonlocal ended
-                await side.gone()
-                ended = result
-                tasks.cancel_scope.cancel()
-
-            tasks.start_soon(watch, self._caller, R.CALLER_GONE)
-            tasks.start_soon(watch, leg, R.SEAT_GONE)
-        self._recorder.detach_seat()
-        self._tell("unbridged", {"seat": self.last_seat_id, "by": ended.value})
+        self._wanted = talk.send_on
+        seat.tell("unbridged", {"by": ended.value})
         return ended
 
+    def _joined(self) -> None:
+        assert self._seat is not None
+        self.connected = True
+        self._seat.tell("bridged")
+
+    def _switch_music(self, on: bool) -> None:
+        if on:
+            self._start_music()
+        else:
+            self._stop_music()
+
+    async def _commands(self) -> Sequence[Command]:
+        assert self._seat is not None
+        return await self._board.commands(self._caller.call_id) if self._seat.seat is not None else ()
+
     async def _release(self) -> None:
-        if self._seat_leg is not None:
-            await self._seat_leg.hangup()
-            self._line(self._seat_leg.line())
-            self._seat_leg = None
-        if self.seat is not None:
-            await self._board.release(self.seat)
-            self.seat = None
+        seat, self._seat = self._seat, None
+        if seat is not None:
+            await seat.end()
 
     # the PBX: the caller's leg may end because it took the caller, so these look after that themselves
 
@@ -327,16 +285,16 @@ class TransferRunner:
         return self._settings.queue.partition(":")[2].partition("@")[0]
 
     async def _refer(self) -> StepResult:
-        self.last_seat_id = self._queue_number
-        phone, settings = self._phone, self._settings
-        return await self._hand_back(
-            "refer",
-            phone.refer(self._caller, settings.queue, timeout_s=settings.ring_s, headers=self._correlation()),
-        )
+        queue = self._call(None, self._queue_number)
+        self.last_seat_id = queue.name
+        settings, headers = self._settings, queue.correlation()
+        taken = self._phone.refer(self._caller, settings.queue, timeout_s=settings.ring_s, headers=headers)
+        return await self._hand_back("refer", taken)
 
     async def _replace(self) -> StepResult:
-        assert self._seat_leg is not None
-        joined = self._phone.replace(self._caller, self._seat_leg, timeout_s=REPLACE_S)
+        assert self._seat is not None
+        assert self._seat.leg is not None
+        joined = self._phone.replace(self._caller, self._seat.leg, timeout_s=REPLACE_S)
         return await self._hand_back("replaces", joined)
 
     async def _hand_back(self, how: str, taken: Awaitable[None]) -> StepResult:
@@ -347,7 +305,7 @@ class TransferRunner:
             return R.CALLER_GONE
         except CallError as error:
             self._tell("refer_failed", {"seat": self.last_seat_id, "outcome": error.outcome})
-            return _RESULTS[error.outcome]
+            return RESULTS[error.outcome]
         self.connected = True
         self._tell("handed_over", {"seat": self.last_seat_id, "how": how})
         return R.TRANSFERRED
@@ -363,7 +321,3 @@ def callback_draft(caller: str, summary: Summary) -> TicketDraft:
         text=summary.request,
         slots={"contact": caller, "matter": summary.request, "place": summary.place},
     )
-
-
-async def _once(text: str) -> AsyncIterator[str]:
-    yield text

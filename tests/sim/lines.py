@@ -14,7 +14,8 @@ import anyio.lowlevel
 from tests.sim.fakes import MUSIC, Utterance, clause_of, spoken_frames
 from voice.media import SILENCE, PlayoutBuffer
 from voice.phone import FRAME_S, CallError, LegGone, LineStats, NoAnswer, Tap
-from voice.seats import Seat
+from voice.policies import Queued
+from voice.seats import Command, Ended, Seat
 
 HIGH_WATER_S = 0.5
 
@@ -239,6 +240,9 @@ class ScriptedPhone:
         if script.leaves_after_bridge_s < math.inf:
             asyncio.get_running_loop().call_later(script.leaves_after_bridge_s, b.leave)
 
+    async def unbridge(self, a: ScriptedLeg, b: ScriptedLeg) -> None:  # type: ignore[override]
+        self.log.append(f"{b.remote} is apart")
+
     async def refer(
         self, leg: ScriptedLeg, target: str, *, timeout_s: float, headers: Mapping[str, str] | None = None
     ) -> None:
@@ -272,18 +276,39 @@ class ScriptedBoard:
     def __init__(self, seats: list[SeatScript]) -> None:
         self._seats = [seat.seat for seat in seats]
         self.status = {seat.id: "free" for seat in seats}
+        self.verdicts: dict[str, str] = {}  # what seats do on the desk
+        self.ended: list[tuple[str, Ended]] = []
+        self.wanted: list[Command] = []
+        self.ahead = 0  # callers who wait before this one
+        self.waits = False  # this one does
 
-    async def claim(self, skill: str, call_id: str, exclude: Collection[str]) -> Seat | None:
+    async def claim(
+        self, skill: str, call_id: str, exclude: Collection[str], *, priority: int = 0, only: str = ""
+    ) -> Seat | Queued:
         await anyio.sleep(0.1)
         for seat in self._seats:
-            if self.status[seat.id] == "free" and seat.id not in exclude:
+            wanted = seat.id == only or (not only and seat.id not in exclude)
+            if self.status[seat.id] == "free" and wanted and self.ahead == 0:
                 self.status[seat.id] = "ringing"
+                self.waits = False
                 await anyio.sleep(0.1)  # until the store has it
                 return seat
-        return None
+        self.waits = True
+        return Queued(self.ahead, sum(status != "away" for status in self.status.values()), 60.0)
+
+    async def leave(self, call_id: str) -> None:
+        self.waits = False
+
+    async def verdict(self, seat: Seat) -> str:
+        return self.verdicts.get(seat.id, "")
 
     async def talking(self, seat: Seat) -> None:
         self.status[seat.id] = "talking"
 
-    async def release(self, seat: Seat) -> None:
+    async def release(self, seat: Seat, ended: Ended) -> None:
         self.status[seat.id] = "free"
+        self.ended.append((seat.id, ended))
+
+    async def commands(self, call_id: str) -> list[Command]:
+        given, self.wanted = self.wanted, []
+        return given

@@ -39,8 +39,8 @@ from voice.phone import FRAME_S
 from voice.policies.refer import HANDOVERS
 from voice.policies.warm import warm
 from voice.replies import Pace
+from voice.seats import SeatSettings
 from voice.session import run_call
-from voice.transfer import SeatSettings
 from voice.turns import TurnSettings
 
 CALLER = "13800138000"

@@ -134,10 +134,13 @@ def music(for_s: float = 0.5) -> Step:
     return step
 
 
-def happens(kind: str) -> Step:
-    """Wait for an event in the record."""
+def happens(kind: str, *, times: int = 1) -> Step:
+    """Wait for an event in the record, for the first time or another."""
 
     async def step(call: Call) -> None:
-        await call.until(lambda: kind in [event.kind for event in call.journal.happened], f"event {kind}")
+        def happened() -> bool:
+            return [event.kind for event in call.journal.happened].count(kind) >= times
+
+        await call.until(happened, f"event {kind}")
 
     return step

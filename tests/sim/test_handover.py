@@ -100,7 +100,7 @@ CONNECTED = [
             agent(GREETING),
             caller(UNKNOWN),
             agent_begins("这个问题我这边没有查到准确的规定，"),
-            noise(0.9, after_s=0.5),
+            noise(1.4, after_s=0.5),
             happens("bridged"),
             hangs_up(),
         ],

@@ -90,7 +90,7 @@ def test_the_agents_first_sound_is_noted_on_the_clock() -> None:
 def test_a_seat_is_heard_on_the_right_in_order() -> None:
     leg, tape, recorder = record()
     seat = Tapped()
-    recorder.attach_seat(cast(Leg, seat))
+    recorder.attach(cast(Leg, seat))
     for level in (1, 2, 3):
         seat.tick(received=level)
         leg.tick(received=9)
@@ -100,7 +100,7 @@ def test_a_seat_is_heard_on_the_right_in_order() -> None:
 def test_seat_and_agent_are_mixed() -> None:
     leg, tape, recorder = record()
     seat = Tapped()
-    recorder.attach_seat(cast(Leg, seat))
+    recorder.attach(cast(Leg, seat))
     seat.tick(received=100)
     leg.tick(sent=11)
     assert tape.levels == [(0, 111)]
@@ -109,7 +109,7 @@ def test_seat_and_agent_are_mixed() -> None:
 def test_a_seats_clock_may_run_early_or_late() -> None:
     leg, tape, recorder = record()
     seat = Tapped()
-    recorder.attach_seat(cast(Leg, seat))
+    recorder.attach(cast(Leg, seat))
     leg.tick()
     for level in (1, 2):
         seat.tick(received=level)
@@ -121,7 +121,7 @@ def test_a_seats_clock_may_run_early_or_late() -> None:
 def test_a_caller_on_hold_piles_up_half_a_second_of_the_seat_at_most() -> None:
     leg, tape, recorder = record()
     seat = Tapped()
-    recorder.attach_seat(cast(Leg, seat))
+    recorder.attach(cast(Leg, seat))
     for level in range(1, 101):
         seat.tick(received=level)
     for _ in range(30):
@@ -132,20 +132,20 @@ def test_a_caller_on_hold_piles_up_half_a_second_of_the_seat_at_most() -> None:
 def test_a_seat_that_was_detached_is_not_heard_any_more() -> None:
     leg, tape, recorder = record()
     seat = Tapped()
-    recorder.attach_seat(cast(Leg, seat))
+    recorder.attach(cast(Leg, seat))
     seat.tick(received=1)
-    recorder.detach_seat()
+    recorder.detach(cast(Leg, seat))
     assert seat.listener is None
     leg.tick()
     assert tape.levels == [(0, 0)]
-    recorder.detach_seat()
+    recorder.detach(cast(Leg, seat))
 
 
 def test_paused_it_writes_silence_in_step_and_says_so() -> None:
     leg, tape, journal = Tapped(), Tape(), Noted()
     recorder = CallRecorder(cast(Leg, leg), tape, journal)
     seat = Tapped()
-    recorder.attach_seat(cast(Leg, seat))
+    recorder.attach(cast(Leg, seat))
     recorder.resume()
     for level in range(1, 7):
         if level == 3:

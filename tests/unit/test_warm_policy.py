@@ -10,10 +10,13 @@ from dialog import Summary, phrases
 from voice.policies import (
     Bridge,
     ClaimSeat,
+    LeaveQueue,
     Music,
     Outcome,
     PromiseCallback,
+    Queued,
     ReleaseSeat,
+    Result,
     RingSeat,
     Step,
     StepResult,
@@ -27,11 +30,12 @@ pytestmark = [pytest.mark.unit]
 
 R = StepResult
 SUMMARY = Summary(request="路灯不亮")
-Script = Sequence[tuple[Step, StepResult]]
+Script = Sequence[tuple[Step, Result]]
 
 MUSIC = (Music(), R.DONE)
 CLAIMED = (ClaimSeat("tax"), R.DONE)
-NONE_FREE = (ClaimSeat("tax"), R.NONE_FREE)
+NONE_FREE = (ClaimSeat("tax"), Queued(0, 0, 0.0))
+LEFT = (LeaveQueue(), R.DONE)
 ONCE_MORE = (TellCaller(phrases.SEAT_DID_NOT_ANSWER), R.DONE)
 ANSWERED = (RingSeat(), R.ANSWERED)
 ACCEPTED = (Whisper(SUMMARY), R.ACCEPTED)
@@ -81,12 +85,12 @@ def test_the_caller_hangs_up_first() -> None:
 
 
 def test_nobody_is_free() -> None:
-    script = [MUSIC, NONE_FREE, PROMISED, (TellCaller(phrases.NOBODY_FREE), R.DONE)]
+    script = [MUSIC, NONE_FREE, LEFT, PROMISED, (TellCaller(phrases.NOBODY_FREE), R.DONE)]
     assert play(script) == Outcome("no_seat")
 
 
 def test_nobody_is_free_and_the_caller_does_not_wait_for_the_promise() -> None:
-    script = [MUSIC, NONE_FREE, PROMISED, gone(TellCaller(phrases.NOBODY_FREE))]
+    script = [MUSIC, NONE_FREE, LEFT, PROMISED, gone(TellCaller(phrases.NOBODY_FREE))]
     assert play(script) == Outcome("no_seat", caller_gone=True)
 
 
@@ -94,6 +98,7 @@ def test_a_promise_that_cannot_be_kept_is_not_given() -> None:
     script = [
         MUSIC,
         NONE_FREE,
+        LEFT,
         (PromiseCallback(), R.UNREACHABLE),
         (TellCaller(phrases.BUSY_GOODBYE), R.DONE),
     ]
@@ -119,7 +124,7 @@ each_failure = pytest.mark.parametrize(
 
 @each_failure
 def test_the_only_seat_fails(failure: Script, word: str) -> None:
-    script = [MUSIC, CLAIMED, *failure, RELEASED, MUSIC, NONE_FREE, PROMISED, SORRY]
+    script = [MUSIC, CLAIMED, *failure, RELEASED, MUSIC, NONE_FREE, LEFT, PROMISED, SORRY]
     assert play(script) == Outcome(word)
 
 
@@ -133,9 +138,9 @@ def test_the_next_seat_takes_it(failure: Script, word: str) -> None:
 @each_failure
 def test_no_more_seats_are_tried_than_allowed(failure: Script, word: str) -> None:
     again = [MUSIC, CLAIMED, ONCE_MORE, MUSIC, *failure, RELEASED]
-    script = [MUSIC, CLAIMED, *failure, RELEASED, *again, *again, PROMISED, SORRY]
+    script = [MUSIC, CLAIMED, *failure, RELEASED, *again, *again, LEFT, PROMISED, SORRY]
     assert play(script) == Outcome(word)
-    assert play([MUSIC, CLAIMED, *failure, RELEASED, PROMISED, SORRY], max_seats=1) == Outcome(word)
+    assert play([MUSIC, CLAIMED, *failure, RELEASED, LEFT, PROMISED, SORRY], max_seats=1) == Outcome(word)
 
 
 # -- the caller does not wait --------------------------------------------------------------------------------
@@ -162,6 +167,7 @@ def test_the_caller_hangs_up_during_the_apology() -> None:
         CLAIMED,
         (RingSeat(), R.BUSY),
         RELEASED,
+        LEFT,
         PROMISED,
         gone(TellCaller(phrases.TRANSFER_FAILED)),
     ]

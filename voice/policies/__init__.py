@@ -26,7 +26,21 @@ class StepResult(Enum):
     UNREACHABLE = "unreachable"
     TRANSFERRED = "transferred"
     SEAT_GONE = "seat_gone"
+    SENT_ON = "sent_on"
+    HANDED_BACK = "handed_back"
     CALLER_GONE = "caller_gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """No seat is free: how many callers wait before this one, for how many seats at work, how long about."""
+
+    ahead: int
+    on_duty: int
+    expected_s: float
+
+
+Result: TypeAlias = "StepResult | Queued"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +57,26 @@ class Music:
 
 @dataclass(frozen=True, slots=True)
 class ClaimSeat:
-    """Take a free seat: DONE or NONE_FREE."""
+    """Take a free seat, waiting for one up to `wait_s`: DONE, or Queued as it stands then.
+
+    `priority` above 0 comes before all others.
+    """
 
     skill: str
+    priority: int = 0
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveQueue:
+    """Give up the place in the queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskKey:
+    """Wait for the caller to press 1: ACCEPTED, or NO_ANSWER after `wait_s`."""
+
+    wait_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +108,10 @@ class Whisper:
 
 @dataclass(frozen=True, slots=True)
 class Bridge:
-    """Let caller and seat talk until one is gone: SEAT_GONE, CALLER_GONE; or UNREACHABLE: not joined."""
+    """Let caller and seat talk until one is gone, or the seat sends the caller on or back.
+
+    SEAT_GONE, CALLER_GONE, SENT_ON, HANDED_BACK; or UNREACHABLE: not joined.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +125,37 @@ class PromiseCallback:
 
 
 Step: TypeAlias = (
-    "TellCaller | Music | ClaimSeat | RingSeat | Whisper | DialQueue | Refer | Replace"
+    "TellCaller | Music | ClaimSeat | LeaveQueue | AskKey | RingSeat | Whisper | DialQueue | Refer | Replace"
     " | Bridge | ReleaseSeat | PromiseCallback"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class TransferRequest:
-    """Whom to hand over, and why; `max_seats` bounds how many seats are tried."""
+    """Whom to hand over, and why; `max_seats` bounds how many seats are tried.
+
+    A caller waits `max_wait_s` for a free seat before a call-back is offered, not at all when nobody is
+    `staffed`: outside the hours.
+    """
 
     summary: Summary
     skill: str = ""
     max_seats: int = 3
+    max_wait_s: float = 0.0
+    priority: int = 0
+    staffed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a transfer ended: connected, no_seat, declined, busy, no_answer, unreachable or caller_gone."""
+    """How a transfer ended: connected, no_seat, declined, busy, no_answer, unreachable or caller_gone.
+
+    `handed_back`: the caller is the agent's again.
+    """
 
     word: str
     caller_gone: bool = False
+    handed_back: bool = False
 
 
-Policy: TypeAlias = Callable[[TransferRequest], Generator[Step, StepResult, Outcome]]
+Policy: TypeAlias = Callable[[TransferRequest], Generator[Step, Result, Outcome]]

@@ -18,6 +18,7 @@ from voice.policies import (
     Refer,
     ReleaseSeat,
     Replace,
+    Result,
     Step,
     StepResult,
     TellCaller,
@@ -29,7 +30,7 @@ R = StepResult
 CALLER_GONE = Outcome("caller_gone", caller_gone=True)
 
 
-def refer(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
+def refer(request: TransferRequest) -> Generator[Step, Result, Outcome]:
     """Blind: the PBX takes the caller to its queue and we are out of the call; else the queue is dialled."""
     yield Music()
     result = yield Refer()
@@ -43,7 +44,7 @@ def refer(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
     return (yield from dial(request))
 
 
-def dial(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
+def dial(request: TransferRequest) -> Generator[Step, Result, Outcome]:
     """The queue is dialled and bridged; we stay in the call and go on recording."""
     result = yield from _reach_queue()
     if result is R.ANSWERED:
@@ -53,7 +54,7 @@ def dial(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
     return (yield from _in_vain(result))
 
 
-def replaces(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
+def replaces(request: TransferRequest) -> Generator[Step, Result, Outcome]:
     """Attended: the queue answers us first, then the PBX joins it with the caller; else we bridge the two."""
     result = yield from _reach_queue()
     if result is R.ANSWERED:
@@ -68,15 +69,16 @@ def replaces(request: TransferRequest) -> Generator[Step, StepResult, Outcome]:
     return (yield from _in_vain(result))
 
 
-def _reach_queue() -> Generator[Step, StepResult, StepResult]:
+def _reach_queue() -> Generator[Step, Result, Result]:
     result = yield Music()
     return result if result is R.CALLER_GONE else (yield DialQueue())
 
 
-def _in_vain(result: StepResult) -> Generator[Step, StepResult, Outcome]:
+def _in_vain(result: Result) -> Generator[Step, Result, Outcome]:
     yield ReleaseSeat()
     if result is R.CALLER_GONE:
         return CALLER_GONE
+    assert isinstance(result, StepResult), result
     return (yield from promise(result.value))
 
 

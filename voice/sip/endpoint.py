@@ -105,6 +105,9 @@ class SipEndpoint:
     async def bridge(self, a: Leg, b: Leg) -> None:
         await self._commands.run(lambda: self._connect(a, b))
 
+    async def unbridge(self, a: Leg, b: Leg) -> None:
+        await self._commands.run(lambda: self._disconnect(a, b))
+
     async def refer(
         self, leg: Leg, target: str, *, timeout_s: float, headers: Mapping[str, str] | None = None
     ) -> None:
@@ -308,6 +311,13 @@ class SipEndpoint:
             raise LegGone("the leg has no audio")
         media_a.startTransmit(media_b)
         media_b.startTransmit(media_a)
+
+    def _disconnect(self, a: Leg, b: Leg) -> None:
+        media_a, media_b = self._call(a).media, self._call(b).media
+        if media_a is None or media_b is None:
+            raise LegGone("the leg has no audio")
+        media_a.stopTransmit(media_b)
+        media_b.stopTransmit(media_a)
 
     def account_for_request(self) -> int | None:
         """Which account answers the request that was let in just now."""
