@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dialog.passages import KnowledgeError, column_names, decoded, missing_columns, plain
+from dialog.passages import KnowledgeError, column_names, decoded, missing_columns, tidy
 
 if TYPE_CHECKING:
     from bs4 import Tag
@@ -39,7 +39,8 @@ _STARTS = re.compile(
 )
 _ITEM = re.compile(r"\d{1,2}[.、．)）](?!\d)|[（(]\d+[)）]|[-•·●○■◆*]\s")
 _PAGE_NUMBER = re.compile(r"[-—\s]*(?:第\s*)?\d+(?:\s*[/／]\s*\d+)?(?:\s*页)?(?:\s*共\s*\d+\s*页)?[-—\s]*")
-_ON_PAGES = 3  # a line on this many pages, and on half of all, is their header or footer
+_EDGE = 2  # lines at the top and bottom of a page that may be its header and footer
+_ON_PAGES = 3  # they are if they stand on this many pages, and on half of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +180,6 @@ def _sentence(head: Sequence[str], row: Sequence[str]) -> str:
     )
 
 
-def tidy(text: str) -> str:
-    """`text` on one line, without the blanks that layout put between Chinese characters."""
-    text = re.sub(r"[\s\u3000\u200b]+", " ", plain(text)).strip()
-    return re.sub(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])", "", text)
-
-
 def _plain(file: Path) -> Iterable[Block]:
     lines = decoded(file).splitlines()
     return _headed(_paragraphs((f"line {number}", line) for number, line in enumerate(lines, start=1)))
@@ -198,7 +193,8 @@ def _pdf(file: Path) -> Iterable[Block]:
     if reader.is_encrypted and not reader.decrypt(""):
         raise KnowledgeError(f"{file}: needs a password; save it without one")
     pages = [[line.strip() for line in page.extract_text().splitlines()] for page in reader.pages]
-    seen = Counter(line for page in pages for line in set(page))
+    edges = ({*page[:_EDGE], *page[-_EDGE:]} for page in pages)
+    seen = Counter(line for edge in edges for line in edge)
     furniture = {line for line, times in seen.items() if times >= max(_ON_PAGES, len(pages) / 2)}
     lines = [(f"page {number}", line) for number, page in enumerate(pages, start=1) for line in page]
     own = (

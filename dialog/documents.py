@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,13 +85,17 @@ def _files(path: Path) -> list[Path]:
 def _document(file: Path) -> tuple[list[tuple[str, Passage]], list[str], list[str]]:
     """A document's passages with their places, which of them were shortened, what speaks to a machine."""
     found: dict[str, tuple[str, Passage]] = {}
+    times: Counter[str] = Counter()
     shortened, notes = [], []
     for section in sections(file.stem, blocks(file)):
         where = f"{file}: {section.place}"
         text, whole = answer_of(section)
         if any(_TO_A_MACHINE.search(part.text) for part in section.parts):
             notes.append(_spoken_to(where))
-        identity = _free(stable_id(file.stem, section.question), found)
+        identity = stable_id(file.stem, section.question)
+        times[identity] += 1
+        if times[identity] > 1:  # a question that the document has twice
+            identity += f".{times[identity]}"
         source = f"{file.name}#{section.heading}" if section.heading else file.name
         fields = {"id": identity, "question": section.question, "answer": text, "source": source}
         found[identity] = where, checked(where, fields, ())
@@ -99,12 +104,6 @@ def _document(file: Path) -> tuple[list[tuple[str, Passage]], list[str], list[st
     if not found:
         raise KnowledgeError(f"{file}: no question with its answer and no section with text in it")
     return list(found.values()), shortened, notes
-
-
-def _free(identity: str, taken: dict[str, tuple[str, Passage]]) -> str:
-    """An id of its own for a question that a document has twice."""
-    numbered: Iterator[str] = (f"{identity}.{number}" for number in range(2, len(taken) + 3))
-    return identity if identity not in taken else next(one for one in numbered if one not in taken)
 
 
 def _notes(where: str, passage: Passage) -> Iterator[str]:

@@ -259,12 +259,15 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # Excel knows no whole numbers
-    return plain(str(value)).strip()
+    return tidy(str(value))
 
 
-def plain(text: str) -> str:
-    """`text` without what no text holds, and with the characters that were meant for look-alike radicals."""
-    return _NO_TEXT.sub("", text).translate(_RADICALS)
+def tidy(text: str) -> str:
+    """`text` on one line: without the blanks that layout put between Chinese characters, control characters,
+    and radicals in the place of the characters that look like them."""
+    meant = _NO_TEXT.sub("", text).translate(_RADICALS)
+    line = re.sub(r"[\s\u3000\u200b]+", " ", meant).strip()
+    return re.sub(r"(?<=[^\x00-\x7f]) | (?=[^\x00-\x7f])", "", line)
 
 
 def _date(where: str, key: str, value: object) -> date | None:
