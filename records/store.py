@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from records import CHINA, calls, knowledge, outbox, seats, tickets, users
+from records.accounts import Accounts
+from records.audit import Audit
 from records.calls import ClosedCall
 from records.commands import Commands
 from records.engine import Database
@@ -41,6 +43,8 @@ class Store:
         self.outbox = outbox.Messages(self._db, clock)
         self.queue = Queue(self._db, clock)
         self.commands = Commands(self._db, clock)
+        self.accounts = Accounts(self._db, clock)
+        self.audit = Audit(self._db, clock)
 
     def close(self) -> None:
         """Close all connections."""
@@ -330,10 +334,8 @@ class Store:
             users.set_password(connection, name, hashed)
 
     def verify_user(self, name: str, password: str) -> User | None:
-        """The account, if the password is right."""
-        with self._db.read() as connection:
-            found = users.find(connection, name)
-        return users.verified(found, password)
+        """The account, if the password is right and it is not locked; wrong ones are counted."""
+        return self.accounts.admit(self.accounts.prove(name, password), code=None).user
 
     def first_admin(self) -> str | None:
         """On the very first start create the account admin and return its one-time password, else None."""

@@ -19,6 +19,8 @@ from records.schema import sessions, users
 
 ROLES = ("seat", "ops", "admin")
 MIN_PASSWORD_LENGTH = 10
+MAX_NAME_LENGTH = 100
+MACHINE = "api-token"  # stands in the records for whoever has the fixed token
 _hasher = PasswordHasher()
 # Verified for unknown names too, so that the time taken does not tell which names exist.
 _NOBODY = _hasher.hash(secrets.token_urlsafe(16))
@@ -42,14 +44,27 @@ def hash_password(password: str) -> str:
 def add(
     connection: Connection, name: str, role: str, password_hash: str, now: datetime, must_change: bool
 ) -> None:
-    if role not in ROLES:
-        raise ValueError(f"role {role!r} is unknown; right is one of {', '.join(ROLES)}")
-    if not name or name != name.strip():
-        raise ValueError("a user needs a name without blanks around it")
+    check_role(role)
+    check_name(name)
     if connection.execute(select(users.c.name).where(users.c.name == name)).first():
         raise Conflict(f"there is a user {name} already")
     row = {"name": name, "role": role, "password_hash": password_hash}
     connection.execute(users.insert().values(**row, must_change=must_change, created_at=to_iso(now)))
+
+
+def check_role(role: str) -> None:
+    if role not in ROLES:
+        raise ValueError(f"role {role!r} is unknown; right is one of {', '.join(ROLES)}")
+
+
+def check_name(name: str) -> None:
+    """Raises ValueError for a name that cannot be typed, or that the audit trail uses for somebody else."""
+    if not name or name != name.strip() or not name.isprintable():
+        raise ValueError("a user needs a name without blanks around it")
+    if len(name) > MAX_NAME_LENGTH:
+        raise ValueError(f"the name is too long; it may have {MAX_NAME_LENGTH} characters")
+    if name in (MACHINE, ".", "..") or set("/:") & set(name):
+        raise ValueError(f"a user cannot be called {name!r}; give a name without / and :")
 
 
 def list_users(connection: Connection) -> list[dict[str, Any]]:
@@ -63,24 +78,25 @@ def count(connection: Connection) -> int:
 
 def set_password(connection: Connection, name: str, password_hash: str) -> None:
     """Also ends the user's sessions: whoever knew the old password is out."""
-    values = {"password_hash": password_hash, "must_change": False}
+    values = {"password_hash": password_hash, "must_change": False, "failures": 0, "locked_until": None}
     if connection.execute(update(users).where(users.c.name == name).values(values)).rowcount == 0:
         raise NotFound(f"there is no user {name}")
     connection.execute(delete(sessions).where(sessions.c.user == name))
 
 
-def find(connection: Connection, name: str) -> tuple[User, str] | None:
-    row = connection.execute(select(users).where(users.c.name == name)).mappings().one_or_none()
-    return (User(row["name"], row["role"], row["must_change"]), row["password_hash"]) if row else None
+def password_hash_of(connection: Connection, name: str) -> str | None:
+    query = select(users.c.password_hash).where(users.c.name == name)
+    hashed: str | None = connection.execute(query).scalar_one_or_none()
+    return hashed
 
 
-def verified(found: tuple[User, str] | None, password: str) -> User | None:
-    """Check a password (tens of milliseconds by design, so outside any transaction)."""
+def password_is_right(hashed: str | None, password: str) -> bool:
+    """Check a password (tens of milliseconds by design, so outside any transaction); None: of nobody."""
     try:
-        _hasher.verify(found[1] if found else _NOBODY, password)
+        _hasher.verify(hashed or _NOBODY, password)
     except VerificationError:
-        return None
-    return found[0] if found else None
+        return False
+    return hashed is not None
 
 
 def token_hash(token: str) -> str:
