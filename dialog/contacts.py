@@ -39,6 +39,8 @@ def verdict(digits: str) -> Verdict:
 def missing(digits: str) -> int:
     """How many digits must still come before `digits` are a whole number; negative for too many."""
     least, most = _lengths(digits)
+    if not most:
+        return 0
     return least - len(digits) if len(digits) < least else min(most - len(digits), 0)
 
 

@@ -43,6 +43,8 @@ def drafted(
     for name in ("district", "street", "landmark"):
         if parts and getattr(parts, name):
             slots[name] = write(getattr(parts, name))
+    if not intake.time and (lasted := value_of(intake, "duration")):
+        slots["time"] = f"已持续{write(lasted)}"
     slots |= {name: write(value) for name, value in intake.more if value}
     kind: Kind = intake.kind or category.kind
     slots["kind"] = kind
@@ -93,7 +95,7 @@ def _body(intake: Intake, slots: dict[str, str], kind: Kind, taxonomy: Taxonomy)
     """市民反映：时间，地点，事情，持续多久。诉求：…。联系人…"""
     matter = _formal(slots["matter"])
     facts = []
-    for value in (slots["time"], slots["place"]):
+    for value in (slots["time"] if intake.time else "", slots["place"]):
         if value and not _says(matter, value):
             facts.append(value)
     facts.append(matter)

@@ -68,6 +68,7 @@ _YES = (
 _MORE = re.compile(
     "(?:补充|另外|再加|还有|加上)(?:补充|再加|加|一句|一下|一点|一条|说一下|的是|就是)*(?P<more>.{5,})$"
 )
+_HOUSE = re.compile("[0-9零〇一二三四五六七八九十百]+号(?:$|(?=[那楼院门店旁对附大小]))")
 _NOTHING = re.compile("没有|没什么|没带|没记|不用|不需要|无所谓|都行|随便|没看清|看不清|没注意")
 
 
@@ -246,20 +247,27 @@ class Clerk:
 
     def _other(self, intake: Intake, slot: str, said: str) -> Intake:
         """An answer to the question for the time, or for a slot that only some categories have."""
+        if slot == "time" and self.gazetteer.is_bare_street(intake.place) and _HOUSE.match(said):
+            # 人民路, was said; 七十八号, now, is where on it.
+            place = intake.place + self.gazetteer.spell(said)
+            return replace(fill(intake, "place", place), asking="time", tries=0)
         told = told_besides(intake, said, self.gazetteer)
         if value_of(told, slot):
             return self._next(told)
+        if slot == "time" and value_of(told, "duration") != value_of(intake, "duration"):
+            return self._next(fill(told, "time", ""))  # how long it has gone on tells when it began
         if is_unknown(said) or (slot != "time" and (_NOTHING.search(said) or polarity(said) is False)):
             return self._next(fill(told, slot, ""))
+        if slot != "time" and (told.anonymous, told.secret) != (intake.anonymous, intake.secret):
+            return self._next(told)
+        elsewhere = told != intake and not (find_time(without(told.place, said)) and slot == "time")
+        if elsewhere and (slot == "time" or said.startswith((told.time or "？", told.name or "？"))):
+            return self._next(told)
         if slot == "time":
-            elsewhere = told != intake and not find_time(without(told.place, said))
-            value = "" if elsewhere else answered_time(without(told.place, said)).replace("，", "")
-            value = value or find_duration(said)
+            value = answered_time(without(told.place, said)).replace("，", "")
         else:
             value = find_duration(said, asked=True) or clean(said) if slot == "duration" else clean(said)
-        if value:
-            return self._next(fill(told, slot, value))
-        return self._next(told) if told != intake else self._again(told, slot)
+        return self._next(fill(told, slot, value)) if value else self._again(told, slot)
 
     def _contact(self, intake: Intake, said: str, caller: str) -> Intake:
         digits = added(intake.digits, said)
@@ -297,7 +305,7 @@ class Clerk:
         if intake.digits:
             if verdict(intake.digits) == "short" and len(intake.digits) < _MANY_DIGITS:
                 return phrases.INTAKE_NUMBER_GO_ON
-            return phrases.heard_digits(spoken_digits(intake.digits), missing(intake.digits))
+            return phrases.heard_digits(_spoken_so_far(intake.digits), missing(intake.digits))
         if caller and not intake.contact_refused:
             return phrases.INTAKE_CONTACT_SAME
         return phrases.INTAKE_CONTACT_AGAIN if intake.tries else phrases.INTAKE_CONTACT_ASK
@@ -344,3 +352,10 @@ class Clerk:
         if answer is None and intake.tries + 1 < MAX_TRIES:
             return replace(intake, tries=intake.tries + 1)
         return replace(self._next(intake), joins=intake.offered if answer else "")
+
+
+def _spoken_so_far(digits: str) -> str:
+    """Digits of a number that is not whole, in the breath groups that it will have when it is."""
+    if not digits.startswith("1"):
+        return spoken_digits(digits)
+    return "，".join(spoken_digits(part) for part in (digits[:3], digits[3:7], digits[7:]) if part)

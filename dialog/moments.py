@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 
 _NUMBER = "[0-9零〇一二两三四五六七八九十]+"
+_DATE = (
+    "(?:三十一?|[一二两]?十[一二三四五六七八九]?|二十[一二三四五六七八九]?|初?[一二三四五六七八九]|"
+    "[12]?[0-9]|3[01])"
+)
 _MANY = "(?:好几|大半|十几|几十|[0-9零〇一二两三四五六七八九十几半数百]+)"
 _WEEKDAY = "[一二三四五六日天末]"
 _DAY = (
@@ -13,11 +17,12 @@ _DAY = (
     "这两天|这段时间|近期|前几天|前阵子|"
     f"(?:上|这|本)?个?(?:周|星期|礼拜){_WEEKDAY}|上上?个?(?:周|星期|礼拜)|(?:这|本)个?(?:周|星期|礼拜)|"
     f"周末|工作日|节假日|"
-    f"上上?个?月(?:初|中|底)?|(?:这个|本)月(?:初|中|底)?|月初|月底|今年|去年|前年|年初|年底|春节|过年|国庆节?|"
+    f"上上?个?月(?:初|中|底)?|(?:这个|本)月(?:初|中|底)?|月初|月底|今年|去年|前年|年初|年底|春节|过年|"
+    f"国庆节?|"
     f"五一|中秋|元旦|清明|端午|"
     f"暑假|寒假|高考|春天|夏天|秋天|冬天|{_MANY}个?多?(?:小时|天|周|星期|礼拜|月|年)多?(?:之前|以前|前)|"
     f"[0-9零〇一二三四五六七八九]{{4}}年|{_NUMBER}月份?(?:{_NUMBER}[号日])?(?:初|中旬|底)?|"
-    f"(?<![路街道巷弄院村区苑园城里栋楼0-9零〇一二三四五六七八九十百千]){_NUMBER}[号日](?![楼院栋线店桌柜])"
+    f"(?<![路街道巷弄院村区苑园城里栋楼0-9零〇一二三四五六七八九十百千]){_DATE}[号日](?![楼院栋线店桌柜门那旁对附])"
 )
 _PART_OF_DAY = (
     "大半夜|后半夜|前半夜|半夜|深夜|夜里|夜间|凌晨|清晨|早上|早晨|大清早|一大早|一早|上午|中午|下午|傍晚|"
@@ -37,7 +42,7 @@ _JOINS = (
 _TIME = re.compile(f"(?:从|自)?(?:{_CLOCK}|{_DAY}|{_PART_OF_DAY}|{_VAGUE}|{_JOINS})+")
 _SAYS_WHEN = re.compile(f"{_CLOCK}|{_DAY}|{_PART_OF_DAY}|{_VAGUE}")
 _SAYS_DAY = re.compile(f"{_CLOCK}|{_DAY}|从.{{1,6}}到现在")
-_NOT_AT_END = re.compile("(?:从|到|至)+$")
+_NOT_AT_ENDS = re.compile("^(?:到|至)+|(?:从|到|至)+$")
 _LEAD = re.compile("^(?:大概|大约|差不多|应该|时间|就|具体)*(?:就?是|在)?(?:大概|大约|差不多)?")
 _UNKNOWN = re.compile("记不清|不记得|记不得|不知道|不清楚|忘了|说不清|不好说|说不准|没注意")
 
@@ -64,13 +69,13 @@ _NO_SPAN_BEFORE = re.compile("(?:每|第|等|要等|再|过|限|这|那|前|上|
 def find_time(text: str) -> str:
     """The longest expression of time in `text`, "" where there is none."""
     found = [m.group() for m in _TIME.finditer(text) if _SAYS_WHEN.search(m.group())]
-    return _NOT_AT_END.sub("", max(found, key=len, default=""))
+    return _NOT_AT_ENDS.sub("", max(found, key=len, default=""))
 
 
 def told_time(text: str) -> str:
     """As `find_time`, but only where it says on which day or at what hour: of several the longest."""
     found = [m.group() for m in _TIME.finditer(text) if _SAYS_DAY.search(m.group())]
-    return _NOT_AT_END.sub("", max(found, key=len, default=""))
+    return _NOT_AT_ENDS.sub("", max(found, key=len, default=""))
 
 
 def answered_time(text: str) -> str:

@@ -18,17 +18,18 @@ _FAMILY_NAMES = (
 _DOUBLE_NAMES = "欧阳|司马|上官|诸葛|司徒|东方|皇甫|慕容|令狐|夏侯|尉迟|公孙|长孙|宇文|端木"
 _FAMILY = f"(?:{_DOUBLE_NAMES}|[{_FAMILY_NAMES}])"
 _TITLE = "先生|女士|小姐|同志|师傅|老师|阿姨|大姐|大爷|大妈|老师傅"
-_GIVEN = f"(?!{_TITLE})[一-鿿]{{1,2}}"
+_GIVEN = f"(?!{_TITLE})(?:(?![的了过是们在我你他这那住家])[一-鿿]){{1,2}}"
 _AFTER = "(?=$|就行|就好|就可以|电话|手机|号码|联系|我?住|身份证|我?是|的)"
 _TOLD = (
     re.compile(f"(?:我叫|本人叫|姓名是?|名字叫|名字是|联系人(?:是|叫)?)(?P<name>{_FAMILY}{_GIVEN}?){_AFTER}"),
-    re.compile(f"我是(?P<name>{_FAMILY}{_GIVEN})(?=$|电话|手机|联系)(?<!路过)(?<!房东)(?<!业主)"),
+    re.compile(f"我是(?P<name>{_FAMILY}{_GIVEN})(?=$|电话|手机|联系)"),
     re.compile(f"(?:我|免贵|本人|联系人)姓(?P<name>{_FAMILY})"),
     re.compile(f"(?:我是|我叫|叫我|称呼我)(?P<name>{_FAMILY})(?:{_TITLE})"),
     re.compile(f"(?:叫我|称呼我)[小老](?P<name>{_FAMILY})"),
 )
 _NAMED = re.compile(f"[名叫](?:字)?(?:叫|是)?(?P<name>{_FAMILY}{_GIVEN})$")  # 姓王叫王建国
 _FAMILY_ONLY = re.compile(f"姓(?P<name>{_DOUBLE_NAMES}|(?![什啥名就我])[一-鿿])")
+_NO_NAME = re.compile("[是的了错对吗呢什么这那]|天|电话|号码|点|月|上|下|路|区")
 _NICK = re.compile(f"^(?:叫我|我是)?[小老](?P<name>{_FAMILY})(?:就行|就好|吧)?$")
 _CALLED = re.compile("(?:叫|名字是|名字叫|姓名是?)(?P<name>[一-鿿]{2,4}?)(?:先生|女士|$|就行|就好|就可以|吧)")
 _TITLED = re.compile(f"^(?:我是|叫我)?[小老]?(?P<name>[一-鿿]{{1,3}}?)(?:{_TITLE})$")
@@ -79,7 +80,8 @@ def answered_name(text: str) -> str:
     for form in (_NICK, _NAMED, _FAMILY_ONLY, _CALLED, _TITLED):
         if found := form.search(text):
             return found["name"]
-    return text if 1 <= len(text) <= 4 and polarity(text) is None else ""
+    plain = 1 <= len(text) <= 4 and polarity(text) is None and not _NO_NAME.search(text)
+    return text if plain else ""
 
 
 def corrected_name(text: str) -> str:

@@ -16,10 +16,12 @@ __all__ = ["Gazetteer", "Taxonomy", "load_gazetteer", "load_taxonomy"]
 
 _HERE = Path(__file__).parent
 _NUMBER = "[0-9零〇一二三四五六七八九十百千幺两]+"
+_DIGIT = "[0-9零〇一二三四五六七八九幺]"
 _UNIT = "号院?|弄|栋|幢|座|楼|单元|层|室|区|期|巷|门|组|队|排|户"
 # What may follow a street or community in an address: numbers, buildings, floors, rooms, and where exactly.
 _TAIL = re.compile(
-    rf"^(?:和|与|跟|到|至)?(?:(?:第|负|地下)?{_NUMBER}(?:{_UNIT})?(?:(?:到|至|和){_NUMBER}(?:{_UNIT}))?|"
+    rf"^(?:和|与|跟|到|至)?(?:(?:第|负|地下)?{_NUMBER}(?:{_UNIT})(?:(?:到|至|和){_NUMBER}(?:{_UNIT}))?|"
+    rf"{_NUMBER}(?:到|至){_NUMBER}(?:{_UNIT})|{_DIGIT}{{3,4}}(?!号)|"
     r"[a-z](?:座|栋|区|幢)|号|院|小区|楼下|楼[上顶](?!的|邻居|有|那|住|一)|楼(?!上|顶)|单元|室|"
     r"[东西南北]+(?:门|侧|边|面|头|角)?口?|门口|"
     r"门前|大门|正门|后门|路口|交叉口|附近|"
@@ -51,7 +53,7 @@ _REST = 12  # characters after the last known name that may belong to the place
 # Names that the gazetteer has not: they must not hold words that only point (这条路, 我们小区).
 _POINTS = (
     ""
-    "在我们你他她这那哪的了是有到把被和跟与条个走过马公铁道上下每各整全同该本某大小旁隔对附楼投诉反映举报修叫从往去来车都也还说里外前后东西南北到处边天"
+    "在我们你他她人这那哪的了是有到把被和跟与条个走过马公铁道上下每各整全同该本某大小旁隔对附楼投诉反映举报修叫从往去来车都也还说里外前后东西南北到处边天"
 )
 _FUNCTION = (
     ""
@@ -60,7 +62,7 @@ _FUNCTION = (
 _UNKNOWN = re.compile(
     rf"[^{_FUNCTION}]{{1,3}}(?:大道|路|街|巷|胡同|弄)(?={_NUMBER}号)|"
     rf"[^{_POINTS}0-9零〇一二三四五六七八九十]{{2,4}}(?:小区|花园|家园|公寓|大厦|新村|雅苑|名苑|佳苑|嘉园|"
-    rf"商城|工业园|产业园|街道|社区)|"
+    rf"工业园|产业园)|"
     rf"(?<=[区镇乡县市])[一-鿿]{{1,3}}[村镇乡庄](?=$|{_NUMBER}[组队社号])|"
     rf"[^{_FUNCTION}村]{{1,3}}村(?={_NUMBER}[组队社])"
 )

@@ -29,6 +29,9 @@ ASKED = ("place", "time")  # between the matter and the name, where a category s
 PER_KEYWORD = 4.0  # what a character of a keyword counts, in nats of the classifier
 SMOOTHING = 1.0  # added to every count of a pair of syllables
 KEYWORD_TIMES = 2  # how often a keyword is counted when the classifier learns
+LATER = (
+    0.5  # less that a keyword at the very end counts: what it is comes first, what it does to callers last
+)
 SURE = 1.0  # nats by which the best category must lead where no keyword was said
 
 _HERE = Path(__file__).parent
@@ -127,7 +130,7 @@ class Taxonomy:
         scores = [PER_KEYWORD * chars + nats for chars, nats in zip(keywords, likely, strict=True)]
         first, *others = sorted(scores, reverse=True)
         lead = first - others[0] if others else first
-        if not any(keywords) and (first < SURE or lead < SURE):
+        if not any(keywords) and lead < SURE:
             return None
         return self._categories[scores.index(first)]
 
@@ -164,9 +167,13 @@ def _pairs(text: str) -> Iterable[tuple[str, str]]:
     return pairwise(sounds(clean(text)))
 
 
-def _keyword_chars(category: Category, text: str) -> int:
-    """How many characters of the category's keywords are in the cleaned `text`."""
-    return sum(len(word) for word in category.keywords if says(text, word))
+def _keyword_chars(category: Category, text: str) -> float:
+    """How many characters of the category's keywords are in the cleaned `text`; late ones count less."""
+    return sum(
+        len(word) * (1 - LATER * max(text.find(word), 0) / len(text))
+        for word in category.keywords
+        if says(text, word)
+    )
 
 
 def _holds(text: str, word: str) -> bool:

@@ -270,3 +270,106 @@ def test_numbers_are_taken_in_words_and_in_digits_and_written_in_the_work_order(
     )
     assert "联系电话是幺三八，零零零零，幺幺幺幺" in clerk.read_back(intake, "")
     assert taken(*answers, contact, "地址改成人民路20号", caller="").place == "人民路20号"
+
+
+def test_a_number_may_be_said_in_pieces() -> None:
+    intake = taken(*FULL[:4], "一三八零零", caller="")
+    assert CLERK.question(intake, "") == phrases.INTAKE_NUMBER_GO_ON
+    intake = CLERK.answer(intake, "一三八", "")
+    assert (
+        CLERK.question(intake, "")
+        == "我听到的是幺三八，零零幺三，八，还差三位，请您接着说，或者从头再说一遍。"
+    )
+    intake = CLERK.answer(intake, "零零零", "")
+    assert (intake.contact, intake.asking) == ("13800138000", "confirm")
+
+
+def test_a_number_too_long_is_told_and_begun_anew() -> None:
+    intake = taken(*FULL[:4], "一三九零零一三九零零零零", caller="")
+    assert "多了一位，请您从头再说一遍" in CLERK.question(intake, "")
+    assert CLERK.answer(intake, "一三九零零一三九零零零", "").contact == "13900139000"
+
+
+def test_a_number_that_never_becomes_whole_is_given_up() -> None:
+    intake = taken(*FULL[:4], "一三九零零一三九零零零零", "一三九零零一三九零零零零")
+    assert (intake.contact, intake.asking) == (CALLER, "confirm")
+
+
+def test_a_street_in_the_first_sentence_is_asked_where_on_it() -> None:
+    intake = taken("我要投诉中山路卖水果的把摊子摆到盲道上")
+    assert (intake.asking, CLERK.question(intake, "")) == ("place", phrases.INTAKE_PLACE_WHERE)
+    assert taken("我要投诉中山路卖水果的占道", "一百二十八号门口").place == "中山路一百二十八号门口"
+    assert taken("我要投诉中山路卖水果的占道", "不知道").place == "中山路"
+
+
+def test_what_was_said_is_not_asked() -> None:
+    assert taken("我要投诉阳光小区三号楼停水三天了我姓王").asking == "contact"
+
+
+def test_categories_ask_for_what_they_need_and_not_for_what_is_senseless() -> None:
+    assert CLERK.asks(taken("我要投诉公司不给我们交社保")) == (
+        "matter",
+        "business",
+        "time",
+        "name",
+        "contact",
+    )
+    bus = taken("我要投诉出租车司机拒载", "火车站", "今天早上")
+    assert (bus.asking, CLERK.question(bus, "")) == ("plate", "请问车牌号是多少？没有记住也没关系。")
+    told = CLERK.answer(bus, "临A一二三四五", "")
+    assert dict(told.more) == {"plate": "临a一二三四五"}
+    assert dict(CLERK.answer(bus, "没看清", "").more) == {"plate": ""}
+
+
+def test_an_anonymous_and_secret_report_names_nobody() -> None:
+    intake = taken("我要举报人民路十八号的饭店油烟很大千万别说是我讲的", "昨天", "匿名", "可以")
+    draft = CLERK.draft(intake)
+    assert draft.secret
+    assert (draft.slots["anonymous"], draft.slots["name"], draft.slots["kind"]) == ("是", "", "举报")
+    assert draft.text == (
+        "市民举报：昨天，人民路十八号，饭店油烟很大。诉求：请相关部门核实处理。市民要求对其个人信息保密。"
+    )
+    assert "您的个人信息会保密" in CLERK.read_back(intake, CALLER)
+
+
+def test_secrecy_may_be_asked_for_with_the_yes_and_anonymity_is_read_back() -> None:
+    assert taken(*FULL, "可以，请帮我保密").asking == "filing"
+    assert taken(*FULL, "可以，请帮我保密").secret
+    nameless = taken(*FULL, "对，但是不要留我的姓了，匿名吧")
+    assert (nameless.asking, nameless.name, nameless.anonymous) == ("confirm", "", True)
+
+
+def test_more_may_be_told_at_the_read_back() -> None:
+    intake = taken(*FULL, "对，另外补充一下，小孩都咳嗽了")
+    assert (intake.matter, intake.asking) == ("楼下的饭店半夜油烟很大，小孩都咳嗽了", "confirm")
+
+
+def test_an_open_work_order_about_the_same_is_offered_to_join() -> None:
+    intake = CLERK.offer_join(taken(*FULL), "25112000001")
+    assert CLERK.question(intake, CALLER) == (
+        "这个问题有人反映过了，正在处理。工单编号是二五幺幺，二零零零，零零幺。帮您一起登记、一并跟进，可以吗？"
+    )
+    joined = CLERK.answer(intake, "可以", CALLER)
+    assert (joined.asking, joined.joins, joined.join_checked) == ("confirm", "25112000001", True)
+    draft = CLERK.draft(joined)
+    assert (draft.joins, draft.slots["contact"]) == ("25112000001", CALLER)
+    alone = CLERK.answer(intake, "不用，我要单独登记", CALLER)
+    assert (alone.asking, CLERK.draft(alone).joins) == ("confirm", "")
+    unclear = CLERK.answer(intake, "啊这个嘛", CALLER)
+    assert (unclear.asking, unclear.tries) == ("join", 1)
+
+
+def test_the_text_of_a_work_order_holds_what_was_said_and_nothing_else() -> None:
+    intake = taken(
+        "我要投诉江北区建设路十八号的饭店油烟很大已经三个月了希望尽快处理", "我姓王", "就用这个号码"
+    )
+    assert CLERK.draft(intake).text == (
+        "市民反映：江北区建设路十八号，饭店油烟很大，已经三个月了。诉求：希望尽快处理。"
+        "联系人：王，联系电话：13800138000。"
+    )
+
+
+def test_what_is_only_called_wrong_is_asked_for() -> None:
+    intake = taken(*FULL, "电话错了")
+    assert CLERK.question(intake, CALLER) == phrases.INTAKE_CONTACT_ASK
+    assert CLERK.answer(intake, "一三九零零一三九零零零", CALLER).asking == "confirm"
