@@ -47,6 +47,7 @@ _LAST_DIGITS = re.compile(
     "(?:最后|尾号|末尾|后)(?:几|两|二|三|四)?(?:位|个)?(?:数|"
     "号)?(?:应该)?是(?P<digits>[零〇幺一二三四五六七八九0-9]{2,4})$"
 )
+_NO_NUMBER = re.compile("(?:别|不要|不用|不想)(?:写|登记?|留|记)(?:我的?)?(?:联系)?(?:电话|号码|手机)")
 _HOUSE_NUMBER = re.compile("^(?:门牌号?码?|楼号|房号|栋号|单元号)(?:应该)?(?:是|改成)")
 _PRONOUN = re.compile("^(?:那个|这个|我|我们|姓|叫)+")
 _NUMBERED = re.compile(
@@ -62,7 +63,8 @@ def corrected(intake: Intake, said: str, gazetteer: Gazetteer) -> Intake | None:
     if intake.asking in ("matter", "join", "filing"):
         return None
     return (
-        _last_digits(intake, said)
+        _withdrawn(intake, said)
+        or _last_digits(intake, said)
         or _swapped(intake, said, gazetteer)
         or _changed(intake, said, gazetteer)
         or _retold(intake, said, gazetteer)
@@ -86,6 +88,12 @@ def guessed(intake: Intake, said: str, gazetteer: Gazetteer) -> Intake | None:
     if name := find_name(said) or (answered_name(said) if said.startswith(("姓", "叫", "免贵")) else ""):
         return fill(replace(intake, anonymous=False), "name", name)
     return None
+
+
+def _withdrawn(intake: Intake, said: str) -> Intake | None:
+    """别留我电话了"""
+    held = bool(intake.contact) and intake.asking in ("confirm", "change")
+    return fill(intake, "contact", "") if held and _NO_NUMBER.search(said) else None
 
 
 def _last_digits(intake: Intake, said: str) -> Intake | None:

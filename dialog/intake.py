@@ -39,10 +39,11 @@ MAX_TRIES = 2  # times one question is asked; then what was said is taken, or th
 _MANY_DIGITS = 8  # of a number, from which on a caller is told how many are missing instead of 请继续
 
 _SAME_NUMBER = re.compile(
-    "这个|这号|就用|现在的|本机|当前|打的这个|来电|我的号|^(?:对|是|好|行|可以|嗯|没错)"
+    "这个|这号|就用|现在的|本机|当前|打的这个|来电|我的号|^(?:对|是|好|行|可以|能|嗯|没错|没问题)"
 )
 _NO_CONTACT = re.compile(
-    "不留|不用联系|不要联系|不想留|不用打|不方便|(?<!白天)(?<!晚上)(?<!中午)(?<!时候)(?<!上班)别打|不用留|"
+    "用不着|不留|不用联系|不要联系|不想留|不用打|不方便|(?<!白天)(?<!晚上)(?<!中午)(?<!时候)(?<!上班)别打|"
+    "不用留|"
     "别联系|不提供|不想说|不用了"
 )
 _CORRECTION = re.compile("^(?:不对|不是|错了|嗯|哦|对|对但是|等等|等一下|说错了|哎)*(?:应该)?(?:是)?(?:的)?")
@@ -318,6 +319,8 @@ class Clerk:
         taken_back = answer is None and _TAKEN_BACK.search(said)
         found = guessed(asked, _CORRECTION.sub("", said), self.gazetteer) if answer is None else None
         if answer is None and (more := _MORE.search(said)):
+            if said.startswith(("地址", "地点", "位置")):
+                return replace(asked, place=intake.place + self.gazetteer.answered(more["more"]), tries=0)
             return replace(asked, matter=f"{intake.matter}，{more['more']}", tries=0)
         if answer is None and asked == intake and not (taken_back or found) and said.startswith(_YES):
             answer = True

@@ -24,8 +24,8 @@ _TAIL = re.compile(
     rf"{_NUMBER}(?:到|至){_NUMBER}(?:{_UNIT})|{_DIGIT}{{3,4}}(?!号)|"
     r"[a-z](?:座|栋|区|幢)|号|院|小区|楼下|楼[上顶](?!的|邻居|有|那|住|一)|楼(?!上|顶)|单元|室|"
     r"[东西南北]+(?:门|侧|边|面|头|角)?口?|门口|"
-    r"门前|大门|正门|后门|路口|交叉口|附近|"
-    r"旁边|对面|楼下|后面|前面|里面|外面|下面|中间|这边|边上|右手边|左手边|[东西南北]侧|"
+    rf"门前|大门|正门|后门|路口|交叉口|附近|往[东西南北]{_NUMBER}米|"
+    r"旁边|对面|楼下|后面|前面|后头|前头|里面|外面|下面|中间|这边|边上|右手边|左手边|[东西南北]侧|"
     r"(?:第[一二三四五六七八九十]+)?[小中大]学|幼儿园|菜市场|农贸市场|"
     r"市场|超市|银行|公交站|地铁[站口]|站台|站|地下车库|车库|高架桥|立交桥|天桥|桥|步行街|家属院|大院|急诊|"
     r"门诊|[出入]口|[那这]一段|一带|湖边|"
@@ -47,8 +47,12 @@ _NOT_EXACTLY = re.compile(
 # What an answer to 在什么地方 may end with, after the last known name.
 _WHERE = re.compile(
     "(?:[店厂站口场院校库处侧段前后厅室馆行河桥村沟渠坡山塔房屋吧城苑园路街巷道里边上下楼]|旁边|对面|附近|"
+    "地方|交界|"
     "超市|市场|工地|中间|隔壁|平房|学校|方向|大楼)$"
 )
+_POINTING = re.compile("就在|就是|(?<=区)的(?=[一-鿿])")
+_TWICE = re.compile("(?P<name>[一-鿿]{3,6})(?P=name)")  # 幸福路，幸福路一百二十号
+_REPAIR = re.compile("(?:不对|哦不|说错了|错了|不是)(?:应该)?是?")
 _REST = 12  # characters after the last known name that may belong to the place
 # Names that the gazetteer has not: they must not hold words that only point (这条路, 我们小区).
 _POINTS = (
@@ -126,15 +130,18 @@ class Gazetteer:
             told = _ANSWER_LEAD.sub("", text)
             return told if len(told) >= 3 else ""
         chains = _chains(text, spans)
+        repaired = _REPAIR.search(text)
+        if repaired and chains[-1][0] >= repaired.end():  # 科技小区，不对，是创业公寓
+            chains = [chain for chain in chains if chain[0] >= repaired.end()]
         start, end = chains[0][0], chains[-1][1]
         rest = text[end:]
         if rest and len(rest) <= _REST and (_WHERE.search(rest) or self._is_vague(text[start:end])):
             end = len(text)
-        lead = _ANSWER_LEAD.sub("", text[:start])
-        place = (lead if _WHERE.search(lead) and not lead.startswith(("我", "他", "你")) else "") + text[
-            start:end
-        ].replace("就在", "")
-        return _TAIL_END.sub("", place)
+        lead = "" if repaired else _ANSWER_LEAD.sub("", text[:start])
+        place = _POINTING.sub("", text[start:end])
+        if _WHERE.search(lead) and not lead.startswith(("我", "他", "你")):
+            place = lead + place
+        return _TAIL_END.sub("", _TWICE.sub(r"\1", place))
 
     def parts(self, place: str) -> Parts:
         """District, street with its number, and landmark of a place; the district also where only the city's
