@@ -28,11 +28,11 @@ from dialog import (
 from dialog.breaker import CircuitBreaker
 from dialog.grounding import Grounds
 from dialog.intake import Intake
-from dialog.intents import Intent, control_intent
+from dialog.intents import Intent, control_intent, is_farewell
 from dialog.knowledge import Hit, Knowledge
 from dialog.llm_bridge import instead
 from dialog.llm_endpoints import Endpoint, Endpoints, Resting
-from dialog.llm_prompt import Prompt, called_again, found_passages, result
+from dialog.llm_prompt import HISTORY, Prompt, called_again, found_passages, result
 from dialog.llm_reply import PASSAGES, SOURCE_SCORE, Reply, distinct
 from dialog.llm_speech import Unfit, gives_orders, speakable
 from dialog.llm_stream import LlmTimeouts, ToolCall
@@ -130,11 +130,14 @@ class LlmDialog:
     # -- before the model is asked ---------------------------------------------------------------------------
 
     def _is_embedded(self, history: Sequence[Message], talk: Talk) -> bool:
-        """Whether the embedded dialog answers: what it began, outcomes, orders, who asks for a work order."""
+        """Whether the embedded dialog answers: what it began, outcomes, orders, work orders, leave-taking."""
         if not history or history[-1].who != "caller":
             return True
-        progress = control_intent(history[-1].said) is Intent.PROGRESS
-        return talk.begun or progress or self._fallback.is_order(history)
+        said = history[-1].said
+        progress = control_intent(said) is Intent.PROGRESS
+        more = talk.awaiting in ("more", "closing")
+        leaves = is_farewell(said) or (more and may_end(history, asked_more=False))
+        return talk.begun or progress or leaves or self._fallback.is_order(history)
 
     async def _begin(self, call: CallContext, history: Sequence[Message], talk: Talk) -> Reply:
         masks = Masks(self._fallback.clerk.gazetteer, call.caller)
@@ -165,10 +168,11 @@ class LlmDialog:
         return gives_orders(f"{hit.passage.question}{hit.passage.answer}", self._prompt.tool_names)
 
     def _grounds(self, history: Sequence[Message], hits: Sequence[Hit], told: Sequence[str]) -> Grounds:
+        recent = history[-HISTORY:]
         return Grounds(
             [hit.passage for hit in hits],
-            [m.text + "。" + m.heard for m in history if m.who == "caller"],
-            [*(m.text for m in history if m.who == "agent"), *told],
+            [m.text + "。" + m.heard for m in recent if m.who == "caller"],
+            [*(m.text for m in recent if m.who == "agent"), *told],
             self._fallback.clerk.gazetteer,
             self._fallback.city,
         )

@@ -185,6 +185,29 @@ async def test_the_call_ends_when_the_caller_takes_leave(said: str) -> None:
     assert isinstance(action, EndCall)
 
 
+async def test_who_is_done_after_an_answer_is_asked_how_the_call_was() -> None:
+    script = says("请带身份证到银行网点补办。", phrases.ANYTHING_ELSE)
+    async with llm_server(script) as server, opened(server.url) as dialog:
+        basis, text, _ = await reply_of(dialog, asked(QUESTION))
+        history = [*asked(QUESTION), Message("agent", text, memory=basis.memory)]
+        _, text, _ = await reply_of(dialog, [*history, Message("caller", "没有了")])
+        assert phrases.ASK_SATISFACTION in text
+        assert len(server.requests) == 1
+
+
+async def test_a_no_to_a_question_of_the_models_own_does_not_end_the_call() -> None:
+    script = says("请带身份证到银行网点补办。", "要我说说工本费吗？")
+    async with (
+        llm_server(script, says("好的，那请您去银行网点补办。")) as server,
+        opened(server.url) as dialog,
+    ):
+        basis, text, _ = await reply_of(dialog, asked(QUESTION))
+        history = [*asked(QUESTION), Message("agent", text, memory=basis.memory)]
+        _, text, action = await reply_of(dialog, [*history, Message("caller", "不用了")])
+    assert action is None
+    assert text == "好的，那请您去银行网点补办。"
+
+
 @pytest.mark.parametrize(
     ("agent", "said"),
     [
