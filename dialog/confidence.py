@@ -1,4 +1,8 @@
-"""How sure the dialog is of an answer: one pure function, so that a threshold means the same everywhere."""
+"""How sure the dialog is of an answer: one pure function, so that a threshold means the same everywhere.
+
+What it says is how often the answer is right, as `hotline eval kb` draws it. That rests on the score, which
+is fitted to it; `python -m bench.confidence` tells when it no longer says what it should.
+"""
 
 from __future__ import annotations
 

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from dialog.manager import EmbeddedDialog
     from dialog.passages import Passage
     from hotline.kb_cases import Case
-    from hotline.kb_evaluation import Became, Figures, Outcome, Reliability, Row
+    from hotline.kb_evaluation import Became, Choice, Figures, Outcome, Reliability, Row
     from hotline.settings import Settings
+    from hotline.turn_evaluation import Share
 
 _SHOWN = 20  # of the worst; the JSON has all
 
@@ -165,6 +166,7 @@ def _print(found: Figures, outcomes: Sequence[Outcome]) -> None:
         if delay:
             out.print(f"{name}: p50 {delay.p50:.1f} ms, p95 {delay.p95:.1f} ms")
     _print_reliability(found.reliability)
+    _print_choices(found.choices)
     _print_worst(outcomes)
 
 
@@ -217,6 +219,20 @@ def _print_reliability(diagrams: Sequence[Reliability]) -> None:
         "note: mean confidence → share right. Decisions are those on the best passage for what was said, "
         "whether it was then told or not."
     )
+
+
+def _print_choices(choices: Sequence[Choice]) -> None:
+    names = ["answered", "of these right", "unknown answered"]
+    table = Table("dialog.answer_from", *names, box=None, pad_edge=False)
+    for one in choices:
+        shares = [f"{share.count / share.of:.1%}" if share.of else "" for share in _shares(one)]
+        table.add_row(f"{one.answer_from:g}", *shares)
+    out.print()
+    out.print(table)
+
+
+def _shares(choice: Choice) -> tuple[Share, ...]:
+    return choice.answered, choice.rightly, choice.unknown
 
 
 def _print_worst(outcomes: Sequence[Outcome]) -> None:

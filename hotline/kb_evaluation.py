@@ -21,6 +21,7 @@ from hotline.turn_evaluation import Share
 Became: TypeAlias = Literal["right", "wrong", "asked right", "asked wrong", "person", "work order", "other"]
 BINS = 10
 _KINDS = ("easy", "plain", "hard", "near", "far", "chat", "complaint")  # in this order, others after them
+_CHOICES = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 _CALLER = "13800138000"
 
 
@@ -94,6 +95,16 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """What answering from a confidence on would come to, of all that was decided on a passage."""
+
+    answer_from: float
+    answered: Share  # of the questions that are in the knowledge base
+    rightly: Share  # of these answered
+    unknown: Share  # answered, of what is not in the knowledge base
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """All that is told."""
 
@@ -101,6 +112,7 @@ class Figures:
     search_ms: Spread | None
     reply_ms: Spread | None
     reliability: tuple[Reliability, ...]
+    choices: tuple[Choice, ...]
 
 
 class NoTickets:
@@ -196,6 +208,19 @@ def figures(outcomes: Sequence[Outcome]) -> Figures:
         spread(one.search_ms for one in outcomes),
         spread(one.reply_ms for one in outcomes),
         tuple(_reliability(outcomes)),
+        tuple(_choice(outcomes, answer_from) for answer_from in _CHOICES),
+    )
+
+
+def _choice(outcomes: Sequence[Outcome], answer_from: float) -> Choice:
+    known = [one for one in outcomes if one.case.passages]
+    unknown = [one for one in outcomes if not one.case.passages]
+    told = [one for one in known if (one.sure or 0.0) >= answer_from]
+    return Choice(
+        answer_from,
+        Share(len(told), len(known)),
+        Share.of_all(one.first for one in told),
+        Share.of_all((one.sure or 0.0) >= answer_from for one in unknown),
     )
 
 

@@ -10,7 +10,7 @@ from hotline.evaluation_charts import COLOURS, Curve, curves, legend
 from hotline.evaluation_page import element as e
 from hotline.evaluation_page import numbers, page, table
 from hotline.evaluation_wording import PRIVATE
-from hotline.kb_evaluation import Became, Figures, Outcome, Reliability, Row, worst_first
+from hotline.kb_evaluation import Became, Choice, Figures, Outcome, Reliability, Row, worst_first
 from hotline.turn_evaluation import Share
 
 _WORST = 60
@@ -47,7 +47,8 @@ def render(data: str, made_at: datetime, found: Figures, outcomes: Sequence[Outc
     facts = f"数据：{data} · {len(outcomes)} 条 · {made_at:%Y-%m-%d %H:%M} 生成"
     body = e("body", e("h1", _TITLE), e("p", facts, class_="muted"))
     body.append(e("p", e("b", "含来电人原话，请注意保密。"), PRIVATE, class_="private"))
-    body.extend([_known(found), _unknown(found), _reliability(found.reliability), _worst(outcomes)])
+    body.extend([_known(found), _unknown(found), _reliability(found.reliability)])
+    body.extend([_choices(found.choices), _worst(outcomes)])
     return page(_TITLE, body)
 
 
@@ -123,6 +124,16 @@ def _reliability(diagrams: Sequence[Reliability]) -> Element:
     content = table(["", "#置信度", "#条数", "#平均置信度", "#答对比例"], rows)
     section.append(e("details", e("summary", "各档明细"), content))
     return section
+
+
+def _choices(choices: Sequence[Choice]) -> Element:
+    rows = [
+        numbers(f"{one.answer_from:g}", *map(_percent, (one.answered, one.rightly, one.unknown)))
+        for one in choices
+    ]
+    text = "把握不低于门槛（dialog.answer_from）才直接作答时，各会怎样（各线路合计）："
+    names = ["#门槛", "#直接作答", "#其中答对", "#没有答案却作答"]
+    return e("section", e("h2", "如何选门槛"), e("p", text), table(names, rows))
 
 
 def _worst(outcomes: Sequence[Outcome]) -> Element:

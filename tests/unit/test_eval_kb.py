@@ -68,6 +68,9 @@ def test_a_question_that_is_answered_and_one_that_is_not(capsys: pytest.CaptureF
     assert known["rightly"] == {"count": 1, "of": 1}
     assert unknown["answered"] == {"count": 0, "of": 1}
     assert unknown["became"] == {"person": 1}
+    for choice in found["choices"]:
+        assert choice["answered"] == {"count": 1, "of": 1}
+        assert choice["unknown"] == {"count": 0, "of": 1}
     first = found["cases"][0]
     assert (first["became"], first["sources"], first["found"][0]) == ("right", ["card-1"], "card-1")
     assert first["search_ms"] > 0
