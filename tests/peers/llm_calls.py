@@ -7,11 +7,14 @@ from contextlib import asynccontextmanager
 from datetime import date
 
 from dialog import Basis, CallContext, Message, TicketDraft, TicketLookup, TicketState
+from dialog.intake import Clerk
 from dialog.knowledge import Knowledge
 from dialog.llm import Endpoint, LlmDialog
 from dialog.llm_stream import LlmTimeouts
 from dialog.manager import EmbeddedDialog
 from dialog.passages import Passage
+from dialog.places import load_gazetteer
+from dialog.taxonomy import load_taxonomy
 from tests.peers.llm_server import LlmServer, Script, llm_server
 
 CALL = CallContext("call-1", "13800138000")
@@ -23,6 +26,7 @@ KNOWLEDGE = Knowledge(
     ],
     lambda: date(2025, 6, 1),
 )
+CLERK = Clerk(load_gazetteer(), load_taxonomy())
 QUESTION = "请问社保卡丢了怎么补办"
 FAST = LlmTimeouts(connect_s=1.0, first_token_s=0.3, idle_s=0.2, total_s=2.0)
 
@@ -55,7 +59,10 @@ async def opened(
     """The dialog on the endpoint at `url`, then those at `others`, while the context lasts."""
     endpoints = [Endpoint(one, "m", "secret") for one in (url, *others)]
     dialog = LlmDialog(
-        endpoints, EmbeddedDialog(knowledge, tickets or NoTickets()), knowledge, timeouts=timeouts
+        endpoints,
+        EmbeddedDialog(knowledge, tickets or NoTickets(), clerk=CLERK),
+        knowledge,
+        timeouts=timeouts,
     )
     try:
         yield dialog
