@@ -32,7 +32,7 @@ KEYWORD_TIMES = 2  # how often a keyword is counted when the classifier learns
 LATER = (
     0.5  # less that a keyword at the very end counts: what it is comes first, what it does to callers last
 )
-SURE = 1.0  # nats by which the best category must lead where no keyword was said
+SURE = 0.5  # nats by which the best category must lead where no keyword was said
 
 _HERE = Path(__file__).parent
 _REMEMBERED = 512
