@@ -144,9 +144,9 @@ class _Likelihoods:
         for count in counts:
             everything.update(count)
         totals = [sum(count.values()) for count in counts]
-        room = SMOOTHING * len(everything)
+        room, every = SMOOTHING * len(everything), everything.total()
         # How much likelier than usual a pair is in each class, in nats; most are as in `_unseen`.
-        usual = {pair: (n + SMOOTHING) / (everything.total() + room) for pair, n in everything.items()}
+        usual = {pair: (n + SMOOTHING) / (every + room) for pair, n in everything.items()}
         self._usual = {pair: math.log(p) for pair, p in usual.items()}
         self._unseen = [math.log(SMOOTHING / (total + room)) if room else 0.0 for total in totals]
         self._seen = [
