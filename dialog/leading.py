@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass, replace
 
 from dialog import phrases
-from dialog.confidence import confidence
-from dialog.guidance import Guidance, Guided
+from dialog.guidance import SURE, Guidance, Guided
 from dialog.intents import Intent
-from dialog.policy import Policy
+from dialog.policy import UNCLEAR_ASR
 from dialog.questions import Questions
 from dialog.talk import Answer, Turn, understood
 
@@ -23,7 +22,6 @@ class Leading:
     """The part of the dialog that guides; other questions meanwhile go to `questions`."""
 
     guidance: Guidance
-    policy: Policy
     questions: Questions
 
     async def go_on(self, turn: Turn, intent: Intent | None) -> Answer | None:
@@ -31,6 +29,8 @@ class Leading:
         guide = turn.talk.guide
         leaves = intent is Intent.GOODBYE and not _DECLINES.search(turn.text)
         if guide is None or (guide.stage in _MAY_LEAVE and leaves):
+            return None
+        if self.questions.complaints.clerk.taxonomy.is_problem(turn.text):
             return None
         if guided := self.guidance.answer(guide, turn.text):
             return _told(turn, guided)
@@ -54,7 +54,7 @@ class Leading:
         if not found:
             return None
         service, score = found
-        if confidence(turn.asr, score, 1.0, turn.talk.misses) < self.policy.answer_from:
+        if score < SURE or turn.asr < UNCLEAR_ASR:
             return None
         talk = replace(turn.talk, answered=(*turn.talk.answered, f"{service.name}导办"))
         return _told(replace(turn, talk=talk), self.guidance.begin(service, turn.text))

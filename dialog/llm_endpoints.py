@@ -62,12 +62,12 @@ class Endpoints:
         """
         patience = Patience(self._timeouts.first_token_s, self._timeouts.total_s)
         failed: LlmError | None = None
-        for number, endpoint in enumerate(self._endpoints):
-            if not self._breakers[number].may_ask(anyio.current_time()):
+        for place, endpoint in enumerate(self._endpoints):
+            if not self._breakers[place].may_ask(anyio.current_time()):
                 continue
             began = False
             try:
-                async with aclosing(self._ask(number, endpoint, body, patience)) as items:
+                async with aclosing(self._ask(place, endpoint, body, patience)) as items:
                     async for item in items:
                         began = True
                         yield item
@@ -76,14 +76,14 @@ class Endpoints:
                 if began or patience.token_s < RETRY_S:
                     raise
                 failed = error
-                self._log.info("llm_next_endpoint", call_id=call_id, failed=number, error=str(error))
+                self._log.info("llm_next_endpoint", call_id=call_id, failed=place, error=str(error))
         raise failed or Resting("LLM endpoints are all given a rest", retryable=True)
 
     async def _ask(
-        self, number: int, endpoint: Endpoint, body: Mapping[str, Any], patience: Patience
+        self, place: int, endpoint: Endpoint, body: Mapping[str, Any], patience: Patience
     ) -> AsyncGenerator[str | ToolCall, None]:
         """The answer of one endpoint; how it went is told to its breaker."""
-        breaker, told = self._breakers[number], False
+        breaker, told = self._breakers[place], False
         request = self._client.build_request(
             "POST",
             endpoint.base_url.rstrip("/") + "/chat/completions",
@@ -97,13 +97,15 @@ class Endpoints:
                     yield item
             told = True
             if breaker.succeeded():
-                self._log.info("llm_back", endpoint=number)
+                self._log.info("llm_back", endpoint=endpoint.model)
         except LlmError as error:
             told = True
             rest_s = error.rest_s if isinstance(error, RestAsked) else None
             if breaker.failed(anyio.current_time(), rest_s):
                 left_s = breaker.rest_s if rest_s is None else rest_s
-                self._log.warning("llm_given_a_rest", endpoint=number, rest_s=left_s, error=str(error))
+                self._log.warning(
+                    "llm_given_a_rest", endpoint=endpoint.model, rest_s=left_s, error=str(error)
+                )
             raise
         finally:
             if not told:

@@ -84,7 +84,7 @@ class EmbeddedDialog:
     async def _decide(self, turn: Turn) -> Answer:
         complaints = Complaints(self.clerk, self.tickets)
         questions = Questions(self.knowledge, self.policy, complaints, self.guidance)
-        leading = Leading(self.guidance, self.policy, questions)
+        leading = Leading(self.guidance, questions)
         courtesies = Courtesies(self.policy, complaints, self.ask_satisfaction)
         if turn.history and turn.history[-1].who == "result":
             return complaints.filed(turn)

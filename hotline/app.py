@@ -24,13 +24,14 @@ from asr.vosk_model import BUILTIN_WARNING
 from desk.app import create_desk
 from hotline.chat import TextChat
 from hotline.errors import UsageError
+from hotline.outbox import Outbox
 from hotline.overload import LoadGuard
 from hotline.parts import Parts, open_parts
 from hotline.scrape import SeatCount, Sources
 from hotline.sections import TurnsSettings
 from hotline.settings import Settings
 from hotline.telephone import sip_config
-from hotline.web import DeskServer, bind_desk, kb_search
+from hotline.web import DeskServer, bind_desk, knowledge_index
 from records import CHINA
 from sip_config.hours import within
 from voice.endpointing import Endpointer, EndpointSettings
@@ -237,7 +238,8 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         stack.push_async_callback(app.endpoint.stop)
         app.desk_url = "http://{}:{}".format(*desk_socket.getsockname()[:2])
         seats = SeatCount(parts.store.seats)
-        parts.metrics.watch(_sources(app, parts, seats))
+        outbox = _outbox(settings, parts)
+        parts.metrics.watch(_sources(app, parts, seats, outbox))
         chat = TextChat(parts.dialog, parts.tickets.file, parts.journal, new_call_id)
         stack.callback(chat.close)
         server = DeskServer(
@@ -247,7 +249,9 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [desk_socket])
-            for work in (app.take_calls, app.guard.run, parts.journal.tell_live, seats.run, parts.board.run):
+            works = [app.take_calls, app.guard.run, parts.journal.tell_live, seats.run]
+            works += [parts.board.run, parts.sync.run, *([outbox.run] if settings.webhook.url else [])]
+            for work in works:
                 tasks.start_soon(work)
             _log_start(app, settings)
             try:
@@ -269,11 +273,23 @@ def _desk(settings: Settings, app: App, parts: Parts, chat: TextChat) -> FastAPI
         metrics=parts.metrics.text,
         live=parts.live,
         chat=chat,
-        kb_search=kb_search(parts.knowledge),
+        knowledge=knowledge_index(parts.knowledge, parts.sync, parts.store),
     )
 
 
-def _sources(app: App, parts: Parts, seats: SeatCount) -> Sources:
+def _outbox(settings: Settings, parts: Parts) -> Outbox:
+    webhook = settings.webhook
+    return Outbox(
+        parts.store,
+        webhook.url,
+        webhook.secret.get_secret_value(),
+        timeout_s=webhook.timeout_s,
+        give_up_after_h=webhook.give_up_after_h,
+        node=settings.node.name,
+    )
+
+
+def _sources(app: App, parts: Parts, seats: SeatCount, outbox: Outbox) -> Sources:
     """What /metrics reads when it is asked."""
     return Sources(
         calls_active=lambda: app.active,
@@ -286,6 +302,7 @@ def _sources(app: App, parts: Parts, seats: SeatCount) -> Sources:
         trunks=lambda: app.endpoint.registered,
         seats=seats,
         pjsua2=lambda: app.endpoint.build.version,
+        outbox=lambda: outbox.backlog,
     )
 
 

@@ -60,8 +60,9 @@ def agent(folder: Path, settings: str) -> Iterator[Agent]:
     records = f'[records]\nurl = "sqlite:///{folder}/hotline.db"\ndir = "{folder}/recordings"\n'
     config.write_text(records + settings, encoding="utf-8")
     token = os.urandom(16).hex()
+    secrets = {"HOTLINE_DESK__API_TOKEN": token, "HOTLINE_DIALOG__INDEX_DIR": str(folder / "knowledge")}
     command = [sys.executable, "-m", "hotline", "serve", "--config", str(config)]
-    with child("agent", folder, command, {"HOTLINE_DESK__API_TOKEN": token}) as process:
+    with child("agent", folder, command, secrets) as process:
         sip, desk_url = wait_for(process, _ready, folder / "agent.log")
         yield Agent(process, sip, desk_url, token)
 

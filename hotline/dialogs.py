@@ -37,7 +37,7 @@ def open_dialog(
         tickets,
         city=settings.dialog.city,
         policy=Policy(settings.dialog.transfer_below, settings.dialog.answer_from),
-        guidance=open_guidance(settings.dialog.services),
+        guidance=open_guidance(settings.dialog.services, knowledge),
         clerk=open_clerk(settings.dialog, words),
         ask_satisfaction=settings.dialog.ask_satisfaction,
     )
@@ -68,11 +68,12 @@ def open_clerk(settings: DialogSettings, words: Writer | None) -> Clerk:
     return Clerk(gazetteer, taxonomy, words.write if words else str)
 
 
-def open_guidance(services: str) -> Guidance:
+def open_guidance(services: str, knowledge: Knowledge) -> Guidance:
     """The services that callers are led through. Raises UsageError."""
     if services == "none":
         return Guidance(())
     try:
-        return Guidance(load_services() if services == SAMPLE else load_services(Path(services)))
+        loaded = load_services() if services == SAMPLE else load_services(Path(services))
+        return Guidance(loaded, knowledge=knowledge)
     except ServiceError as error:
         raise UsageError(f"dialog.services: {error}") from error

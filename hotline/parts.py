@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from typing import Any
 
 import anyio.to_thread
@@ -16,10 +16,11 @@ from asr import AsrError, Recognizer
 from desk.live import LiveFeed
 from dialog import Dialog, phrases
 from dialog.knowledge import Knowledge
-from hotline.check import load_knowledge
 from hotline.dialogs import open_dialog
 from hotline.errors import UsageError
 from hotline.journal import RecordJournal
+from hotline.knowledge import known_passages
+from hotline.knowledge_sync import KnowledgeSync
 from hotline.metrics import Metrics
 from hotline.ports import RecordTickets
 from hotline.recordings import Recordings, repair_recording
@@ -27,7 +28,7 @@ from hotline.seat_board import RecordSeats
 from hotline.settings import Settings
 from hotline.speech import names_to_hear, open_configured_voice, open_recognizer, open_writer, written
 from hotline.telephone import seat_uri
-from records import RecordsError
+from records import CHINA, RecordsError
 from records.store import Store
 from records.writer import Writer
 from tts import TtsError
@@ -51,6 +52,7 @@ class Parts:
     tickets: RecordTickets
     board: RecordSeats
     knowledge: Knowledge
+    sync: KnowledgeSync
     dialog: Dialog
 
 
@@ -69,8 +71,8 @@ async def open_parts(settings: Settings, stack: contextlib.AsyncExitStack) -> Pa
     stack.push_async_callback(voice.aclose)
     await _warm(voice, settings)
     tickets = RecordTickets(store, writer)
-    passages = await anyio.to_thread.run_sync(load_knowledge, settings.dialog.knowledge)
-    knowledge = await anyio.to_thread.run_sync(lambda: Knowledge(passages, date.today))
+    knowledge, sync = await anyio.to_thread.run_sync(_open_knowledge, settings, store)
+    stack.callback(knowledge.close)
     return Parts(
         store=store,
         writer=writer,
@@ -83,6 +85,7 @@ async def open_parts(settings: Settings, stack: contextlib.AsyncExitStack) -> Pa
         tickets=tickets,
         board=RecordSeats(store, writer, settings.node.name, settings.seats.wrap_up_s),
         knowledge=knowledge,
+        sync=sync,
         dialog=open_dialog(settings, knowledge, tickets, words, stack),
     )
 
@@ -94,7 +97,7 @@ def _open_records(settings: Settings) -> tuple[Store, Writer]:
         probe = settings.records.dir / ".writable"
         probe.touch()
         probe.unlink()
-        store = Store(settings.records.url)
+        store = Store(settings.records.url, tell_tickets=bool(settings.webhook.url))
         store.queue.forget(settings.node.name)
         for closed in store.close_unfinished(settings.node.name):
             log.warning("call_closed_after_crash", call_id=closed.call_id)
@@ -114,8 +117,22 @@ def _open_records(settings: Settings) -> tuple[Store, Writer]:
     return store, Writer(store)
 
 
+def _open_knowledge(settings: Settings, store: Store) -> tuple[Knowledge, KnowledgeSync]:
+    """The index, as the database has it; in a folder of its own, as it is remade when it cannot be read."""
+    folder = settings.dialog.index_dir / "passages.index"
+    try:
+        knowledge = Knowledge(today=lambda: datetime.now(CHINA).date(), folder=folder)
+        sync = KnowledgeSync(store, knowledge)
+        sync.open(settings.dialog.knowledge)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"dialog.index_dir {settings.dialog.index_dir}: {error}") from error
+    except RecordsError as error:
+        raise UsageError(str(error)) from None
+    return knowledge, sync
+
+
 def _open_recognizer(settings: Settings) -> Recognizer:
-    return open_recognizer(settings.asr, names_to_hear(settings.asr, settings.dialog.knowledge))
+    return open_recognizer(settings.asr, names_to_hear(settings.asr, lambda: known_passages(settings)))
 
 
 async def _opened(opener: Callable[[Any], Any], section: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -24,7 +24,8 @@ from voice.kit import Kit
 from voice.mouth import Mouth
 from voice.phone import Leg, LineStats
 from voice.recorder import CallRecorder
-from voice.replies import Replies, Reply, TextSource
+from voice.replies import Replies, Reply, TextSource, fixed_text
+from voice.silences import answer_to_silence
 
 log = structlog.get_logger()
 
@@ -251,16 +252,8 @@ class Conversation:
             return
         self._silences += 1
         self.happened("no_input", {"times": self._silences})
-        if self._history.closing:
-            self._say(phrases.SILENT_GOODBYE, EndCall())
-        elif self._silences == 1:
-            self._say(phrases.NO_INPUT_FIRST)
-        elif self._silences == 2:
-            self._say(phrases.NO_INPUT_SECOND)
-        elif self._spoken_to:
-            self._say(phrases.NO_INPUT_TRANSFER, self._transfer("no_input"))
-        else:
-            self._say(phrases.NO_INPUT_GOODBYE, EndCall())
+        text, then = answer_to_silence(self._silences, self._spoken_to, self._history.closing)
+        self._say(text, self._transfer("no_input") if then == "transfer" else EndCall() if then else None)
 
     def _on_keys(self, digits: str) -> None:
         self.happened("dtmf", {"count": len(digits)})
@@ -280,13 +273,7 @@ class Conversation:
 
     def _say(self, text: str, action: Action | None = None, *, must_be_heard: bool = False) -> None:
         """Speak a fixed sentence as a turn of its own, then do `action`."""
-
-        async def fixed(reply: Reply) -> AsyncIterator[str]:
-            reply.action = action
-            reply.basis = replace(reply.basis, must_be_heard=must_be_heard)
-            yield text
-
-        self._start(fixed, None)
+        self._start(fixed_text(text, action, must_be_heard=must_be_heard), None)
 
     def _start(self, source: TextSource, heard: Heard | None) -> None:
         self._answers.ahead.forget()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
@@ -85,6 +85,17 @@ class Reply:
 
 
 TextSource = Callable[[Reply], AsyncIterator[str]]
+
+
+def fixed_text(text: str, action: Action | None, *, must_be_heard: bool) -> TextSource:
+    """One sentence, and what is done after it."""
+
+    async def source(reply: Reply) -> AsyncIterator[str]:
+        reply.action = action
+        reply.basis = replace(reply.basis, must_be_heard=must_be_heard)
+        yield text
+
+    return source
 
 
 class Replies:

@@ -236,7 +236,7 @@ DIALOG = [
             agent(GREETING),
             caller(QUESTION),
             agent_begins("请您先去银行，"),
-            noise(0.9, after_s=0.3),
+            noise(1.4, after_s=0.3),
             agent_was_stopped(within_ms=900),
             agent("请您先去银行，再去窗口补办，谢谢您的来电再见。", within_ms=3000),
         ],

@@ -39,7 +39,7 @@ async def test_who_is_not_satisfied_gets_a_person_or_a_work_order_or_is_let_go()
     person, order, neither = calls
     assert await person.hears("转接坐席吧") == phrases.TO_HUMAN
     assert isinstance(person.action, Transfer)
-    assert phrases.INTAKE_PLACE in await order.hears("登记一个工单")
+    assert phrases.INTAKE_NOTED in await order.hears("登记一个工单")
     assert await neither.hears("不用了") == phrases.GOODBYE
     assert isinstance(neither.action, EndCall)
 

@@ -17,10 +17,9 @@ from tests.unit.conversation import CARD, KNOWLEDGE, Call, Tickets
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
 TODAY = date(2025, 11, 21)
+PASSAGES = Knowledge(load_passages(KNOWLEDGE / "social-insurance.yaml"), lambda: TODAY)
 DIALOG = EmbeddedDialog(
-    Knowledge(load_passages(KNOWLEDGE / "social-insurance.yaml"), lambda: TODAY),
-    Tickets(),
-    guidance=Guidance(load_services(), lambda: TODAY),
+    PASSAGES, Tickets(), guidance=Guidance(load_services(), lambda: TODAY, knowledge=PASSAGES)
 )
 
 
