@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
+
+from dialog.embeddings import BATCH, Embedder, EmbeddingsError
 from dialog.knowledge_index import PassageIndex
 from dialog.passages import Passage
+from dialog.vectors import Vectors, embedded_text
 from dialog.wording import canonical
+
+NEAR = 16  # passages whose vectors are nearest are candidates, whatever their words
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +45,13 @@ class Knowledge:
         today: Callable[[], date] = date.today,
         *,
         folder: Path | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
         self._today = today
-        self._index = PassageIndex(folder)
+        self._index = PassageIndex(folder / "words" if folder else None)
+        self._embedder = embedder
+        vectors_folder = folder / "vectors" if folder else None
+        self._vectors = Vectors(vectors_folder, embedder.model) if embedder else None
         self._writing = threading.Lock()
         given = () if self.revision else tuple(passages)
         if given:
@@ -85,13 +96,44 @@ class Knowledge:
 
     def search(self, text: str, limit: int = 5) -> list[Hit]:
         """The passages that fit `text` best, best first; never one that is not valid today."""
+        return self._hits(text, limit, ())
+
+    def _hits(self, text: str, limit: int, near: Sequence[int]) -> list[Hit]:
         view = self._index.view
-        found = view.search(canonical(text), self._today())[:limit]
+        found = view.search(canonical(text), self._today(), near)[:limit]
         return [Hit(view.passage(one.at), one.score, one.either) for one in found]
 
     async def find(self, text: str, limit: int = 5) -> list[Hit]:
-        """As search."""
-        return self.search(text, limit)
+        """As search, and by the meaning of the words where an endpoint for embeddings is there in time."""
+        near: tuple[int, ...] = ()
+        if self._embedder is not None and self._vectors is not None and len(self._vectors):
+            vector = await self._embedder.query(text)
+            near = tuple(self._vectors.near(vector, NEAR)) if vector is not None else ()
+        return self._hits(text, limit, near)
+
+    async def embed_missing(self) -> int:
+        """Fetch the vectors of passages that have none; how many. To be called after every update.
+
+        Does nothing without an embedder. What it fetched before it failed is kept. Raises EmbeddingsError.
+        """
+        if self._embedder is None or self._vectors is None:
+            return 0
+        view, vectors = self._index.view, self._vectors
+        wanted = await anyio.to_thread.run_sync(lambda: set(view.vector_names()))
+        missing = sorted(vectors.missing(wanted))
+        try:
+            for at in range(0, len(missing), BATCH):
+                named = [(name, view.named(name)) for name in missing[at : at + BATCH]]
+                batch = {name: embedded_text(passage) for name, passage in named if passage}
+                found = await self._embedder.embed(list(batch.values()))
+                try:
+                    await anyio.to_thread.run_sync(vectors.add, list(batch), found)
+                except ValueError as error:
+                    raise EmbeddingsError(f"{error}: was the model exchanged? Empty the folder") from error
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(vectors.settle, wanted)
+        return len(missing)
 
     def close(self) -> None:
         """Let go of what is open; afterwards nothing may be asked."""

@@ -13,7 +13,7 @@ import re
 import shutil
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import date
 from functools import lru_cache
 from importlib.metadata import version
@@ -27,12 +27,13 @@ import tantivy
 from dialog.coverage import ANSWER, NEXT, PAIRS, SYLLABLES, Numbers, Shares, heard, syllable
 from dialog.matching import Known, features, known, rated
 from dialog.passages import Passage
+from dialog.vectors import name_of
 from dialog.wording import canonical, rewritten, tells
 from dialog.words import clean
 
 STATE = "state.json"  # beside the index: its format, and the revision of the knowledge that it holds
 HEAP_BYTES = 64_000_000  # of the writer; what is beyond goes into another segment
-TERMS_BUDGET = 150_000  # entries of the inverted index that a query may read: rare terms come first
+TERMS_BUDGET = 50_000  # entries of the inverted index that a query may read: rare terms come first
 CANDIDATES = 32  # passages that are scored closely
 CACHED = 512  # searches that are remembered: a session asks again when its caller goes on after a pause
 KEPT = 2048  # passages whose texts are kept ready for scoring
@@ -82,13 +83,24 @@ class View:
             found = self._rarities[pairs]
         return found.astype(np.float64)
 
-    def _search(self, text: str, day: date) -> Sequence[Found]:
-        """The passages valid on `day` that canonical `text` may mean, best first."""
+    def _search(self, text: str, day: date, near: Sequence[int] = ()) -> Sequence[Found]:
+        """The passages valid on `day` that canonical `text` may mean, best first.
+
+        `near` are the names of the vectors nearest to that of the text, nearest first.
+        """
         candidates = self.candidates(text, day, CANDIDATES) if text else []
-        if not candidates:
+        ranks = self._ranks(near, day)
+        # What only the vector finds shares fewer words with the query than all that BM25 found.
+        least = min((one.bm25 for one in candidates), default=1.0)
+        found = {one.at for one in candidates}
+        candidates += [Candidate(at, self._looked_at(at), least) for at in ranks if at not in found]
+        if not candidates or not text:
             return ()
-        known_texts = [one.known for one in candidates]
-        result = rated(features(text, known_texts, [one.bm25 for one in candidates], self.rarity))
+        tables = features(
+            text, [one.known for one in candidates], [one.bm25 for one in candidates], self.rarity
+        )
+        by_rank = [1 / (1 + ranks[one.at] / 2) if one.at in ranks else 0.0 for one in candidates]
+        result = rated(tables._replace(near=np.array(by_rank)))
         ranked = zip(result.order, result.score, result.either, strict=True)
         return tuple(Found(candidates[which].at, score, either) for which, score, either in ranked)
 
@@ -108,6 +120,27 @@ class View:
             Candidate(at, self._looked_at(at), score) for at, (score, _) in zip(places, found, strict=True)
         ]
 
+    def _ranks(self, near: Sequence[int], day: date) -> dict[tuple[int, int], int]:
+        """Where the passages stand that these vectors are of, with their rank; those valid on `day`."""
+        ranks: dict[tuple[int, int], int] = {}
+        for name in near:
+            hits = self._searcher.search(self._term("vector", name), 1, count=False).hits
+            addresses = [address for _, address in hits]
+            if all(self._valid(addresses, day)):
+                ranks |= {(address.segment_ord, address.doc): len(ranks) for address in addresses}
+        return ranks
+
+    def vector_names(self) -> Iterator[int]:
+        """The names of the vectors of all passages."""
+        for addresses in self._addresses():
+            for name in self._searcher.fast_field_values("vector", addresses):
+                yield int(name or 0)
+
+    def named(self, vector_name: int) -> Passage | None:
+        """The passage that the vector of that name is of."""
+        found = self._searcher.search(self._term("vector", vector_name), 1, count=False).hits
+        return _passage(self._searcher.doc(found[0][1])) if found else None
+
     def _query(self, text: str) -> tantivy.Query:
         """Any of the terms of `text`, the rarest first as far as the budget goes."""
         terms = set(_terms(text, heard(text)))
@@ -122,7 +155,7 @@ class View:
                 chosen.append((tantivy.Occur.Should, self._term("terms", term)))
         return tantivy.Query.boolean_query(chosen)
 
-    def _term(self, field: str, value: str) -> tantivy.Query:
+    def _term(self, field: str, value: str | int) -> tantivy.Query:
         return tantivy.Query.term_query(self._schema, field, value, "freq")
 
     def _valid(self, addresses: list[tantivy.DocAddress], day: date) -> list[bool]:
@@ -151,10 +184,16 @@ class View:
 
     def all(self) -> Iterator[Passage]:
         """All passages."""
+        for addresses in self._addresses():
+            for address in addresses:
+                yield _passage(self._searcher.doc(address))
+
+    def _addresses(self) -> Iterator[list[tantivy.DocAddress]]:
+        """Of all passages, page by page."""
         every = tantivy.Query.all_query()
         for offset in range(0, len(self), _PAGE):
-            for _, address in self._searcher.search(every, _PAGE, count=False, offset=offset).hits:
-                yield _passage(self._searcher.doc(address))
+            hits = self._searcher.search(every, _PAGE, count=False, offset=offset).hits
+            yield [address for _, address in hits]
 
 
 class PassageIndex:
@@ -229,7 +268,7 @@ def _kept_revision(folder: Path) -> int:
 @lru_cache(maxsize=1)
 def _format() -> str:
     """What the documents hang on: tantivy, pypinyin, and the files by which texts are rewritten."""
-    files = ("words.py", "wording.py", "coverage.py", "knowledge_index.py")
+    files = ("words.py", "wording.py", "coverage.py", "vectors.py", "knowledge_index.py")
     code = zlib.crc32(b"".join(Path(__file__).with_name(name).read_bytes() for name in files))
     return f"tantivy {version('tantivy')}, pypinyin {version('pypinyin')}, code {code:08x}"
 
@@ -239,6 +278,7 @@ def _schema() -> tantivy.Schema:
     builder.add_text_field("id", tokenizer_name="raw", index_option="freq")
     builder.add_unsigned_field("valid_from", fast=True)
     builder.add_unsigned_field("valid_to", fast=True)
+    builder.add_unsigned_field("vector", indexed=True, fast=True)  # the name of its vector
     builder.add_text_field("terms", tokenizer_name="whitespace", index_option="freq")
     builder.add_text_field("asked", tokenizer_name="whitespace", index_option="basic")
     for name in ("said", "heard", "place", "passage"):
@@ -257,16 +297,18 @@ def _document(passage: Passage) -> tantivy.Document:
         for pair in zip((*phrasings, *clauses), (*read, *read_clauses), strict=True)
         for term in _terms(*pair)
     ]
+    stored = {field.name: getattr(passage, field.name) for field in fields(Passage)}
     document = tantivy.Document()
     document.add_text("id", passage.id)
     document.add_unsigned("valid_from", passage.valid_from.toordinal() if passage.valid_from else 0)
     document.add_unsigned("valid_to", passage.valid_to.toordinal() if passage.valid_to else _ALWAYS)
+    document.add_unsigned("vector", name_of(passage))
     document.add_text("terms", " ".join(terms))
     document.add_text("asked", " ".join({a + b for text in read for a, b in pairwise(text)}))
     document.add_bytes("said", ANSWER.join((NEXT.join(phrasings), NEXT.join(clauses))).encode())
     document.add_bytes("heard", ANSWER.join((NEXT.join(read), NEXT.join(read_clauses))).encode())
     document.add_bytes("place", heard(canonical(passage.district))[:2].encode())
-    document.add_bytes("passage", json.dumps(asdict(passage), ensure_ascii=False, default=str).encode())
+    document.add_bytes("passage", json.dumps(stored, ensure_ascii=False, default=str).encode())
     return document
 
 
@@ -276,11 +318,11 @@ def _clauses(answer: str) -> list[str]:
 
 
 def _passage(document: tantivy.Document) -> Passage:
-    fields: dict[str, Any] = json.loads(document["passage"][0])
-    fields["phrasings"] = tuple(fields["phrasings"])
+    stored: dict[str, Any] = json.loads(document["passage"][0])
+    stored["phrasings"] = tuple(stored["phrasings"])
     for name in ("valid_from", "valid_to"):
-        fields[name] = date.fromisoformat(fields[name]) if fields[name] else None
-    return Passage(**fields)
+        stored[name] = date.fromisoformat(stored[name]) if stored[name] else None
+    return Passage(**stored)
 
 
 def _terms(said: str, sound: str) -> list[str]:
