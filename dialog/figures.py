@@ -43,7 +43,7 @@ _CLOCK = re.compile(
 )
 _DIGITS = re.compile(f"\\+?[0-9{_CN[:-1]}](?:[-－—–  ]?[0-9{_CN[:-1]}]){{2,}}")
 _GROUPED = re.compile(f"[0-9{_CN[:-1]}]+(?:[，,、][0-9{_CN[:-1]}]+)+")
-_KEY = re.compile(f"按(?P<key>[0-9{_CN[:-1]}])(?=键|$|[^0-9{_CN}十百千万个一-鿿])")
+_KEY = re.compile(f"按(?P<key>[0-9{_CN[:-1]}])(?=键|$|[^0-9{_CN}十百千万个一-鿿.%％])")
 # A street with its number: neither is of use with another's.
 _ADDRESS = re.compile(f"(?P<road>[一-鿿]{{1,6}}(?:路|大道|大街|街|巷|弄))的?(?P<number>{_N})号(?!楼|线)")
 _PERCENT = re.compile(

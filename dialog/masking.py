@@ -22,6 +22,11 @@ _DIGITS = re.compile(
     f"(?:\\+?86[- ]?)?[{_D}](?:[-－—–  ,，、.。嗯啊呃]{{0,2}}[{_D}]){{6,}}(?:[- ，,]?(?:[Xx]|叉|艾克斯))?"
 )
 _PHONE = re.compile(f"(?:\\+?86|[1一幺][-, ，]?[3-9三四五六七八九]|[0零]|[{_D}-]{{7,8}}$)")
+# Addresses and names on the net, passports, the last digits of a card or paper.
+_ACCOUNT = re.compile(
+    "[A-Za-z0-9_.+-]+@[A-Za-z0-9_.-]+|(?<=微信号)[A-Za-z0-9_-]{4,}|(?<=微信)[A-Za-z0-9_-]{4,}|(?<=微信号是)[A-Za-z0-9_-]{4,}|"
+    f"[A-Za-z]{{1,2}}[{_D}]{{7,8}}|(?<=[后尾]四位是)[{_D}]{{4}}|(?<=[后尾]四位)[{_D}]{{4}}|(?<=[尾末]号)[{_D}]{{4}}|(?<=尾号是)[{_D}]{{4}}"
+)
 _PLATE = re.compile(
     "[京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼临][A-Za-z][ ·.]?"
     f"[A-Za-z{_D}](?:[ ]?[A-Za-z{_D}]){{4,5}}"
@@ -41,7 +46,8 @@ _NO_NAME = (
 )
 _GIVEN = f"[^{_NO_NAME}\\W\\d_a-zA-Z]"
 _NAMED = re.compile(
-    "(?:我叫|名字是|名字叫|姓名是|姓名叫|全名是|叫做?|我是|名叫|姓名[:：，, ]?|联系人是?)"
+    "(?:我叫|名字是|名字叫|姓名是|姓名叫|全名是|叫做?|我是|名叫|姓名[:：，, ]?|联系人是?|"
+    "(?:业主|户主|房东|法人|负责人|当事人|经办人|老板)(?:是|叫))"
     f"(?P<name>(?:{_SURNAMES}){_GIVEN}{{1,2}})"
 )
 _SURNAMED = re.compile(f"(?P<before>(?<!百)姓)(?P<name>{_SURNAMES})")
@@ -106,6 +112,7 @@ class Masks:
         """`text` with marks for all that is private; `asked` are the words that it answers."""
         text = _MARK.sub(lambda match: self._mark("原文", match.group()), text)
         text = self._outside(_PLATE, text, lambda match: self._mark("车牌", match.group()))
+        text = self._outside(_ACCOUNT, text, lambda match: self._mark("号码", match.group()))
         text = self._outside(_DIGITS, text, self._number)
         text = self._known(text)
         text = self._names(text, asked)

@@ -56,13 +56,30 @@ def contradicts(clause: str, answer: str) -> bool:
     clauses = _clauses(answer)
     if any(clean(one) == clean(clause) for one in clauses):
         return False
-    if _FREE.search(clause):
-        return not any(_FREE.search(one) for one in clauses)
-    if _CHARGED.search(clause) and any(_FREE.search(one) for one in clauses):
-        return not any(_CHARGED.search(one) or "元" in one for one in clauses)
+    if _FREE.search(clause) or _CHARGED.search(clause):
+        return _fee_contradicts(clause, clauses)
     if _SHORT.fullmatch(clean(clause)):
         return _short_contradicts(clause, clauses)
     return _no_longer(_ALLOWED, clause, clauses) or _no_longer(_NEEDED, clause, clauses)
+
+
+def _fee_contradicts(clause: str, clauses: tuple[str, ...]) -> bool:
+    """Whether what is said to be free is charged for, or the other way round."""
+    free = [one for one in clauses if _FREE.search(one)]
+    charged = [one for one in clauses if one not in free and (_CHARGED.search(one) or "元" in one)]
+    says_free = bool(_FREE.search(clause))
+    same, other = (free, charged) if says_free else (charged, free)
+    if not same:
+        return says_free or bool(other)
+    alike, opposite = (
+        max((_likeness(_fee(clause), _fee(one)) for one in of), default=0.0) for of in (same, other)
+    )
+    return opposite >= LIKE and opposite > alike
+
+
+def _fee(clause: str) -> str:
+    """What a clause says to be free, or charged for."""
+    return clean(_CHARGED.sub("", _FREE.sub("", clause)))
 
 
 def _short_contradicts(clause: str, clauses: tuple[str, ...]) -> bool:

@@ -147,6 +147,26 @@ def test_names_are_found_by_how_they_are_told(asked: str, text: str, masked: str
     assert Masks(GAZETTEER).mask(text, asked) == masked
 
 
+@pytest.mark.parametrize(
+    ("text", "private"),
+    [
+        ("邮箱是zhangwei@example.com", "zhangwei"),
+        ("我微信号zw_1990", "zw_1990"),
+        ("护照号E12345678", "12345678"),
+        ("身份证后四位是一二三四", "一二三四"),
+        ("手机尾号9000", "9000"),
+        ("户主是周国强", "周国强"),
+        ("电话一三九 零零零一 二二三三", "二二三三"),
+        ("住在幸福里三单元五零二", "三单元五零二"),
+    ],
+)
+def test_what_else_tells_who_somebody_is(text: str, private: str) -> None:
+    masks = Masks(GAZETTEER)
+    masked = masks.mask(text)
+    assert private not in masked
+    assert masks.restore(masked) == text
+
+
 def test_a_mark_that_a_caller_writes_stands_for_nothing_but_itself() -> None:
     masks = Masks(GAZETTEER, CALLER)
     masks.mask("我叫张伟")
