@@ -6,16 +6,17 @@ Plain (not async) routes run in worker threads, so the store never holds up the 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio.to_thread
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BeforeValidator
 
-from desk.auth import Me, only
+from desk.auth import Identity, Me, only
 from desk.models import (
     Call,
     CallItem,
@@ -29,6 +30,7 @@ from desk.models import (
     TicketIn,
     TicketPatch,
 )
+from desk.trail import Noted
 from desk.wav import wav_response
 from records import CHINA, NotFound, export
 from records.keys import Keys
@@ -59,8 +61,8 @@ def calls_router(
         page: PageNumber = 1,
     ) -> dict[str, Any]:
         """Calls, newest first, started within `from` <= … < `to`; a bare date is a whole day in China."""
-        begin = _moment(from_, timedelta()) if from_ else None
-        end = _moment(to, timedelta(days=1)) if to else None
+        begin = moment(from_, timedelta()) if from_ else None
+        end = moment(to, timedelta(days=1)) if to else None
         found = store.calls(begin, end, caller.strip(), q.strip(), outcome, page)
         return {**found, "items": [_shown(call) for call in found["items"]]}
 
@@ -69,40 +71,53 @@ def calls_router(
         """One call with its turns, events and transfer."""
         return _shown(_find_call(store, call_id))
 
-    @router.head("/{call_id}/recording.wav", include_in_schema=False, dependencies=[only("ops", "admin")])
+    @router.head("/{call_id}/recording.wav", include_in_schema=False)
     @router.get(
         "/{call_id}/recording.wav",
         response_class=Response,
         responses={200: {"content": {"audio/wav": {}}}},
-        dependencies=[only("ops", "admin")],
     )
     def get_recording(
         call_id: str,
         request: Request,
+        me: Me,
+        noted: Noted,
         range_: Annotated[str | None, Header(alias="range")] = None,
     ) -> Response:
-        """Stereo WAV, left the caller, right the agent or seat; as far as it goes while the call runs."""
-        path = find_recording(recordings_dir, _find_call(store, call_id)["recording"])
+        """Stereo WAV, left the caller, right the agent or seat; as far as it goes while the call runs.
+
+        Ops and admins hear every call, a seat those that it is in or has had.
+        """
+        call = _find_call(store, call_id)
+        if me.role == "seat" and not _has_had(me, call, store.seats()):
+            raise HTTPException(
+                403, "a seat hears the calls that it is in or has had; ops and admins hear all"
+            )
+        path = find_recording(recordings_dir, call["recording"])
         if path is None:
             raise HTTPException(404, "this call has no recording")
+        if request.method == "GET":
+            noted.listening(call_id)
         return wav_response(open_recording(path, keys), range_, head=request.method == "HEAD")
 
     @router.post("/{call_id}/recording", response_model=RecordingState)
-    async def change_recording(call_id: str, body: RecordingAction, me: Me) -> dict[str, Any]:
+    async def change_recording(call_id: str, body: RecordingAction, me: Me, noted: Noted) -> dict[str, Any]:
         """Pause a running call's recording while a card or ID number is said, and resume it after."""
         if pause_recording is None:
             raise NotFound(f"the call {call_id} does not run on this node")
-        pause_recording(call_id, body.action == "pause", me.name)
+        pause_recording(call_id, body.action == "pause", me.name)  # first: a pause is not to wait
+        await anyio.to_thread.run_sync(noted, f"recording_{body.action}d", call_id)
         return {"call_id": call_id, "paused": body.action == "pause"}
 
     @router.get("/{call_id}/vcon", dependencies=[only("ops", "admin")])
-    def get_vcon(call_id: str, request: Request) -> Response:
+    def get_vcon(call_id: str, request: Request, noted: Noted) -> Response:
         """The call as vCon (IETF draft-ietf-vcon-vcon-core)."""
         call = _find_call(store, call_id)
         ticket = store.ticket(call["ticket_id"]) if call["ticket_id"] else None
         url = str(request.base_url).rstrip("/") + _recording_path(call)
         path = find_recording(recordings_dir, call["recording"])
         made = export.vcon(call, ticket=ticket, recording=path, recording_url=url, keys=keys)
+        noted("export", call_id, format="vcon")
         return JSONResponse(made, media_type="application/vcon+json")
 
     return router
@@ -121,12 +136,14 @@ def tickets_router(store: Store) -> APIRouter:
 
     @router.post("", status_code=201, response_model=Ticket)
     def file_ticket(
-        body: TicketIn, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
+        body: TicketIn, noted: Noted, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
     ) -> dict[str, Any] | None:
         """File a work order; with an Idempotency-Key the same request twice files one."""
         if body.call_id is not None and store.call(body.call_id) is None:
             raise HTTPException(422, f"call_id: there is no call {body.call_id}")
-        number = store.file_ticket(f"api:{idempotency_key or uuid.uuid4()}", **body.model_dump())
+        with store.batch():
+            number = store.file_ticket(f"api:{idempotency_key or uuid.uuid4()}", **body.model_dump())
+            noted("ticket_filed", number)
         return store.ticket(number)
 
     @router.get("/{number}", response_model=Ticket)
@@ -138,9 +155,13 @@ def tickets_router(store: Store) -> APIRouter:
         return found
 
     @router.patch("/{number}", response_model=Ticket)
-    def change_ticket(number: str, body: TicketPatch) -> dict[str, Any]:
+    def change_ticket(number: str, body: TicketPatch, noted: Noted) -> dict[str, Any]:
         """Change a work order."""
-        return store.update_ticket(number, **body.model_dump(exclude_unset=True))
+        fields = body.model_dump(exclude_unset=True)
+        with store.batch():
+            changed = store.update_ticket(number, **fields)
+            noted("ticket_changed", number, fields=sorted(fields))
+        return changed
 
     return router
 
@@ -159,20 +180,40 @@ def seats_router(store: Store) -> APIRouter:
         return {"items": found, "total": len(found), "page": 1}
 
     @router.post("", status_code=201, response_model=Seat, dependencies=[only("ops", "admin")])
-    def save_seat(body: SeatIn) -> dict[str, Any]:
+    def save_seat(body: SeatIn, noted: Noted) -> dict[str, Any]:
         """Add a seat, which is away at first, or change one, which keeps its status."""
-        store.seed_seats([body.model_dump()])
+        with store.batch():
+            store.seed_seats([body.model_dump()])
+            noted("seat_saved", body.id)
         return find(body.id)
 
     @router.post("/{seat_id}/status", response_model=Seat)
-    def set_status(seat_id: str, body: SeatStatus, me: Me) -> dict[str, Any]:
+    def set_status(seat_id: str, body: SeatStatus, me: Me, noted: Noted) -> dict[str, Any]:
         """Set a seat's status; while it rings or talks only ops and admin may (to free one that is stuck)."""
         in_call = ("ringing", "talking") if me.role == "seat" else ()
-        if not store.set_seat_status(seat_id, body.status, unless=in_call):
-            raise HTTPException(409, f"the seat {seat_id} is in a call")
+        with store.batch():
+            if not store.set_seat_status(seat_id, body.status, unless=in_call):
+                raise HTTPException(409, f"the seat {seat_id} is in a call")
+            if not is_own(find(seat_id), me):
+                noted("seat_status", seat_id, status=body.status)
         return find(seat_id)
 
     return router
+
+
+def is_own(seat: Mapping[str, Any], me: Identity) -> bool:
+    """Whether a seat is that of an account: it works there now, or has its name."""
+    return me.name in (seat["user"], seat["id"])
+
+
+def _has_had(me: Identity, call: Mapping[str, Any], seats: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a call rings or talks at one's own seat, or was connected to it."""
+    own = {seat["id"]: seat for seat in seats if is_own(seat, me)}
+    talked = {event["detail"].get("seat") for event in call["events"] if event["kind"] == "bridged"}
+    transfer = call["transfer"]
+    if transfer and transfer["outcome"] == "connected":
+        talked.add(transfer["seat"])
+    return any(seat["call_id"] == call["id"] or seat_id in talked for seat_id, seat in own.items())
 
 
 def _find_call(store: Store, call_id: str) -> dict[str, Any]:
@@ -195,7 +236,7 @@ def _bare_date(text: object) -> object:
     return date.fromisoformat(text) if isinstance(text, str) and len(text) == len("2025-01-31") else text
 
 
-def _moment(value: datetime | date, whole_day: timedelta) -> datetime:
+def moment(value: datetime | date, whole_day: timedelta) -> datetime:
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=CHINA)
     return datetime.combine(value, time(), CHINA) + whole_day

@@ -11,7 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 
+from desk.accounts import accounts_router
 from desk.api import calls_router, seats_router, tickets_router
+from desk.audit import audit_router
 from desk.auth import Gate, only
 from desk.knowledge import KnowledgeIndex, knowledge_router
 from desk.live import LiveFeed, sse
@@ -56,7 +58,10 @@ def create_desk(
     )
     app.add_middleware(Gate, store=store, api_token=api_token)
     _add_errors(app)
+    app.state.audit = store.audit
     app.include_router(session_router(store))
+    app.include_router(accounts_router(store))
+    app.include_router(audit_router(store))
     app.include_router(calls_router(store, recordings_dir, recording_keys, pause_recording))
     app.include_router(tickets_router(store))
     app.include_router(outbox_router(store))

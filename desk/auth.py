@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from records import RecordsError
 from records.store import Store
+from records.users import MACHINE
 
 COOKIE = "hotline_session"
 SESSION_TTL_S = 12 * 3600.0
@@ -26,6 +27,7 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/login", "/favicon.ico"})
 OPEN_PREFIX = "/static/"  # the pages' own scripts and styles; no data
 SESSION_PATH = "/api/v1/session"
 PASSWORD_PATH = "/api/v1/session/password"
+TOTP_PATH = "/api/v1/session/totp"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
     "Content-Security-Policy": (
@@ -102,7 +104,7 @@ class Gate:
 
     async def _identify(self, token: str, by_bearer: bool) -> Identity | None:
         if by_bearer and self._api_token and hmac.compare_digest(token.encode(), self._api_token.encode()):
-            return Identity("api-token", "admin")
+            return Identity(MACHINE, "admin")
         user = await anyio.to_thread.run_sync(self._store.session_user, token)
         return Identity(user.name, user.role, user.must_change) if user else None
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 
 from desk.auth import only
 from desk.models import Gap, Page, Passage, PassageIn, PassageNew
+from desk.trail import Noted
 from records import NotFound
 from records.store import Store
 
@@ -72,23 +73,29 @@ def knowledge_router(store: Store, index: KnowledgeIndex | None) -> APIRouter:
         return _found(store, passage_id)
 
     @router.post("", status_code=201, response_model=Passage, dependencies=_KEEPERS)
-    def add_passage(body: PassageNew) -> dict[str, Any]:
+    def add_passage(body: PassageNew, noted: Noted) -> dict[str, Any]:
         """Add a passage; callers are told it from now on. Without `id` it gets one by its question."""
         fields = body.model_dump()
         fields["id"] = body.id or f"desk-{hashlib.sha256(body.question.encode()).hexdigest()[:8]}"
-        store.add_passage(fields)
+        with store.batch():
+            store.add_passage(fields)
+            noted("knowledge_added", fields["id"])
         return live(fields["id"])
 
     @router.put("/{passage_id}", response_model=Passage, dependencies=_KEEPERS)
-    def change_passage(passage_id: str, body: PassageIn) -> dict[str, Any]:
+    def change_passage(passage_id: str, body: PassageIn, noted: Noted) -> dict[str, Any]:
         """Replace a passage; what is left out becomes empty."""
-        store.replace_passage({"id": passage_id, **body.model_dump()})
+        with store.batch():
+            store.replace_passage({"id": passage_id, **body.model_dump()})
+            noted("knowledge_changed", passage_id)
         return live(passage_id)
 
     @router.delete("/{passage_id}", status_code=204, dependencies=_KEEPERS)
-    def remove_passage(passage_id: str) -> Response:
+    def remove_passage(passage_id: str, noted: Noted) -> Response:
         """Remove a passage; nobody is told it from now on."""
-        store.remove_passages([passage_id])
+        with store.batch():
+            store.remove_passages([passage_id])
+            noted("knowledge_removed", passage_id)
         if index is not None:
             index.changed()
         return Response(status_code=204)

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, select, update
 from records import Conflict, NotFound, to_iso
 from records.engine import Database
 from records.schema import sessions, users
-from records.users import User, check_role, password_hash_of, password_is_right
+from records.users import User, add, check_role, password_hash_of, password_is_right
 
 LOCK_AFTER = 5
 LOCK_S, MAX_LOCK_S = 60.0, 3600.0
@@ -124,6 +124,11 @@ class Accounts:
 
     # For admins
 
+    def add(self, name: str, role: str, password_hash: str, *, must_change: bool = False) -> None:
+        """Add an account; `must_change`: its password is for one time. Raises Conflict, ValueError."""
+        with self._db.write() as connection:
+            add(connection, name, role, password_hash, self._now(), must_change)
+
     def all(self) -> list[dict[str, Any]]:
         """All accounts by name, as `get` gives them."""
         with self._db.read() as connection:
@@ -147,10 +152,10 @@ class Accounts:
             _change(connection, name, role=role)
             _end_sessions(connection, name)
 
-    def set_one_time_password(self, name: str, password_hash: str) -> None:
-        """Give a password that must be changed first; ends sessions and a lock. Raises NotFound."""
+    def set_password(self, name: str, password_hash: str, *, must_change: bool = False) -> None:
+        """Give a password, which ends sessions and a lock. Raises NotFound."""
         with self._db.write() as connection:
-            given = {"password_hash": password_hash, "must_change": True}
+            given = {"password_hash": password_hash, "must_change": must_change}
             _change(connection, name, **given, failures=0, locked_until=None)
             _end_sessions(connection, name)
 

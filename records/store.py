@@ -318,9 +318,7 @@ class Store:
 
     def add_user(self, name: str, role: str, password: str, *, must_change: bool = False) -> None:
         """Add an account with the role seat, ops or admin. Raises Conflict, ValueError."""
-        hashed = users.hash_password(password)
-        with self._db.write() as connection:
-            users.add(connection, name, role, hashed, self._now(), must_change)
+        self.accounts.add(name, role, users.hash_password(password), must_change=must_change)
 
     def users(self) -> list[dict[str, Any]]:
         """All accounts, without passwords."""
@@ -329,9 +327,7 @@ class Store:
 
     def set_password(self, name: str, password: str) -> None:
         """Set a password and end the account's sessions. Raises NotFound, ValueError."""
-        hashed = users.hash_password(password)
-        with self._db.write() as connection:
-            users.set_password(connection, name, hashed)
+        self.accounts.set_password(name, users.hash_password(password))
 
     def verify_user(self, name: str, password: str) -> User | None:
         """The account, if the password is right and it is not locked; wrong ones are counted."""

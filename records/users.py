@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, select
 
-from records import Conflict, NotFound, to_iso
+from records import Conflict, to_iso
 from records.schema import sessions, users
 
 ROLES = ("seat", "ops", "admin")
@@ -74,14 +74,6 @@ def list_users(connection: Connection) -> list[dict[str, Any]]:
 
 def count(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(users)).scalar_one())
-
-
-def set_password(connection: Connection, name: str, password_hash: str) -> None:
-    """Also ends the user's sessions: whoever knew the old password is out."""
-    values = {"password_hash": password_hash, "must_change": False, "failures": 0, "locked_until": None}
-    if connection.execute(update(users).where(users.c.name == name).values(values)).rowcount == 0:
-        raise NotFound(f"there is no user {name}")
-    connection.execute(delete(sessions).where(sessions.c.user == name))
 
 
 def password_hash_of(connection: Connection, name: str) -> str | None:

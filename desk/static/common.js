@@ -3,9 +3,10 @@
 const ZONE = "Asia/Shanghai";
 
 export class ApiError extends Error {
-  constructor(status, detail) {
+  constructor(status, detail, challenge = null) {
     super(detail);
     this.status = status;
+    this.challenge = challenge;  // what else is asked for, with 401: Bearer, TOTP
   }
 }
 
@@ -22,7 +23,7 @@ export async function api(path, { method = "GET", body, stay = false } = {}) {
   }
   if (!response.ok) {
     const detail = await response.json().then((json) => json.detail, () => "");
-    throw new ApiError(response.status, detail);
+    throw new ApiError(response.status, detail, response.headers.get("WWW-Authenticate"));
   }
   return response.status === 204 ? null : response.json();
 }

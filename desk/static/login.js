@@ -3,6 +3,7 @@ import { api } from "./common.js";
 
 const signIn = document.getElementById("sign-in");
 const change = document.getElementById("change");
+const second = document.getElementById("second");
 const message = document.getElementById("message");
 
 function proceed(account) {
@@ -13,8 +14,21 @@ function proceed(account) {
     (change.old.value ? change.new : change.old).focus();
     return;
   }
-  const next = new URLSearchParams(location.search).get("next") || "/";
+  let next = new URLSearchParams(location.search).get("next") || "/";
+  if (next === "/" && account.role === "seat") next = "/seat";
   location.replace(/^\/(?![/\\])/.test(next) ? next : "/");  // never to another site
+}
+
+// Show the field for the code of the second factor; gives what is to be said.
+function askForCode() {
+  const { code } = signIn.elements;
+  const wrong = code.value !== "";
+  second.hidden = false;
+  code.disabled = false;
+  code.required = true;
+  code.value = "";
+  code.focus();
+  return wrong ? "验证码不正确或已经用过，请等待新的验证码。" : "请输入验证器上显示的 6 位动态验证码。";
 }
 
 async function send(form, method, path, body, words) {
@@ -24,7 +38,7 @@ async function send(form, method, path, body, words) {
   try {
     proceed(await api(path, { method, body, stay: true }));
   } catch (error) {
-    message.textContent = words[error.status] || "暂时无法登录，请稍后再试。";
+    message.textContent = error.challenge === "TOTP" ? askForCode() : words[error.status] || "暂时无法登录，请稍后再试。";
   } finally {
     button.disabled = false;
   }
@@ -32,9 +46,10 @@ async function send(form, method, path, body, words) {
 
 signIn.addEventListener("submit", (event) => {
   event.preventDefault();
-  const body = { name: signIn.elements.name.value.trim(), password: signIn.password.value };
+  const { name, password, code } = signIn.elements;
+  const body = { name: name.value.trim(), password: password.value, code: code.value };
   send(signIn, "POST", "/api/v1/session", body, {
-    401: "账号或密码不正确，请重新输入。",
+    401: "账号或密码不正确，请重新输入。连续输错多次后账号会暂时锁定，可请管理员解锁。",
     429: "输错次数过多，请一分钟后再试。",
   });
 });

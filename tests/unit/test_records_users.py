@@ -226,7 +226,7 @@ def test_a_new_role_or_one_time_password_ends_sessions(store: Store) -> None:
     assert store.session_user(token) is None
     token = store.open_session("li", 60)
     wrong(store, 5)
-    store.accounts.set_one_time_password("li", hash_password("given for one time"))
+    store.accounts.set_password("li", hash_password("given for one time"), must_change=True)
     assert store.session_user(token) is None
     assert try_in(store, "given for one time") == (("li", "seat", True), "")
     token = store.open_session("li", 60)

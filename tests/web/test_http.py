@@ -133,7 +133,8 @@ def test_the_one_time_password_must_be_changed_first(desk: Desk) -> None:
 def test_a_seat_reads_but_does_not_listen(desk: Desk) -> None:
     with desk.signed_in("seat") as seat:
         assert seat.get(f"{API}/calls/transferred").status_code == 200
-        for path in (f"{API}/calls/transferred/recording.wav", f"{API}/calls/transferred/vcon", "/metrics"):
+        assert seat.get(f"{API}/calls/transferred/recording.wav").status_code == 403
+        for path in (f"{API}/calls/transferred/vcon", "/metrics"):
             answer = seat.get(path)
             assert answer.status_code == 403, path
             assert answer.json()["detail"] == "the role seat may not do this; ops or admin may"
