@@ -19,7 +19,8 @@ _LEAD = re.compile(
     "嗯|对|好|的|然后|接着|后面|最后)+"
 )
 _ASIDE = re.compile(
-    "等一下|等等|等会儿?|稍等|我看一下|我看看|我想想|后面(?:是|的)|最后(?:是|四位|三位)|下面是|再来|还有|然后|接着"
+    "等一下|等等|等会儿?|稍等|我看一下|我看看|我想想|后面(?:是|的)|最后(?:是|四位|三位)|下面是|再来|还有|"
+    "然后|接着"
 )
 _MOBILE_AT_END = re.compile(f"1[3-9][0-9]{{{_MOBILE_DIGITS - 2}}}$")
 _REPEATED = re.compile("(?P<times>[两二三四五六七八])个(?P<digit>[零〇幺一二三四五六七八九0-9])")
@@ -46,6 +47,7 @@ def missing(digits: str) -> int:
 
 def dictated(text: str) -> str:
     """The digits of a number, or of a piece of one, that `text` says as an answer; "" where it says none."""
+    text = re.sub("双(?P<digit>[零〇幺一二三四五六七八九])", r"\g<digit>\g<digit>", text)
     text = _ASIDE.sub("", _REPEATED.sub(lambda m: m["digit"] * _TIMES[m["times"]], text))
     exact, run = (digits_in(text, by_sound=by_sound) for by_sound in (False, True))
     if len(run) >= _LEAST_RUN:

@@ -48,7 +48,10 @@ _LAST_DIGITS = re.compile(
     "号)?(?:应该)?是(?P<digits>[零〇幺一二三四五六七八九0-9]{2,4})$"
 )
 _NO_NUMBER = re.compile("(?:别|不要|不用|不想)(?:写|登记?|留|记)(?:我的?)?(?:联系)?(?:电话|号码|手机)")
-_HOUSE_NUMBER = re.compile("^(?:门牌号?码?|楼号|房号|栋号|单元号)(?:应该)?(?:是|改成)")
+_HOUSE_NUMBER = re.compile(
+    f"^(?:不对)?(?:门牌号?码?|楼号|房间?号|栋号|单元号|几号)(?:{_WRONG})?(?:应该)?(?:是|改成)"
+)
+_ROOM = re.compile("[零〇一二三四五六七八九0-9]{3,4}$")
 _PRONOUN = re.compile("^(?:那个|这个|我|我们|姓|叫)+")
 _NUMBERED = re.compile(
     "(?P<number>[0-9零〇一二三四五六七八九十百]+)(?P<unit>号楼|号院|号|栋|幢|楼|单元|层|室|门)"
@@ -73,7 +76,10 @@ def corrected(intake: Intake, said: str, gazetteer: Gazetteer) -> Intake | None:
 
 def guessed(intake: Intake, said: str, gazetteer: Gazetteer) -> Intake | None:
     """The intake with `said` put where it fits by its looks, or None."""
-    said = _HOUSE_NUMBER.sub("", said)
+    told = _HOUSE_NUMBER.sub("", said)
+    if told != said and _ROOM.fullmatch(told) and _ROOM.search(intake.place):
+        return fill(intake, "place", _ROOM.sub(told, intake.place))
+    said = told
     digits = dictated(said)
     if verdict(digits or "1") == "whole":
         return fill(intake, "contact", digits)

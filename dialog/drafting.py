@@ -45,7 +45,9 @@ def drafted(
             slots[name] = write(getattr(parts, name))
     if not intake.time and (lasted := value_of(intake, "duration")):
         slots["time"] = f"已持续{write(lasted)}"
-    slots |= {name: write(value) for name, value in intake.more if value}
+    slots |= {
+        name: value.upper() if name == "plate" else write(value) for name, value in intake.more if value
+    }
     kind: Kind = intake.kind or category.kind
     slots["kind"] = kind
     if intake.anonymous:

@@ -295,7 +295,7 @@ class Clerk:
             case "whole":
                 return self._next(fill(replace(intake, digits=""), "contact", digits))
             case "short" if len(digits) > len(intake.digits):
-                return replace(intake, digits=digits, contact_refused=True, tries=0)
+                return replace(intake, digits=digits, contact_refused=True)
             case _ if intake.tries + 1 < MAX_TRIES:
                 # Kept to be told what was heard; the next number begins anew, since no digit fits after it.
                 return replace(intake, digits=digits, contact_refused=True, tries=intake.tries + 1)

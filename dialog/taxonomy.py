@@ -29,9 +29,7 @@ ASKED = ("place", "time")  # between the matter and the name, where a category s
 PER_KEYWORD = 4.0  # what a character of a keyword counts, in nats of the classifier
 SMOOTHING = 1.0  # added to every count of a pair of syllables
 KEYWORD_TIMES = 2  # how often a keyword is counted when the classifier learns
-LATER = (
-    0.5  # less that a keyword at the very end counts: what it is comes first, what it does to callers last
-)
+LATER = 0.5  # less that a keyword at the very end counts: first comes what it is, last what it does to people
 SURE = 0.5  # nats by which the best category must lead where no keyword was said
 
 _HERE = Path(__file__).parent

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dialog.words import clean
 
 LONG_CHARS = 10  # a statement of so many characters about a known matter tells what happened
-FEW, MANY = 2, 4  # words of trouble: that tell enough without a known matter, and although something is asked
+STORY_CHARS = 14  # and one of so many, whatever it is about
+FEW, MANY = 2, 3  # words of trouble: that tell enough without a known matter, and although something is asked
 
 # Asked only to complain: 有这个道理吗, 你们管不管.
 _RHETORIC = re.compile(
@@ -44,4 +45,4 @@ def reports_trouble(text: str, words: Sequence[str], *, known: bool) -> bool:
         return told > FEW and known
     if _ASKS.search(_RHETORIC.sub("", text)):
         return told >= MANY and known
-    return told >= FEW or (known and (told > 0 or len(text) >= LONG_CHARS))
+    return told >= FEW or (known and (told > 0 or len(text) >= LONG_CHARS)) or len(text) >= STORY_CHARS
