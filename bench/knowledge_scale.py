@@ -15,6 +15,7 @@ import resource
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -86,6 +87,18 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def until_live(knowledge: Knowledge, changed: Sequence[Passage]) -> float:
+    """Seconds until changes are found; what tantivy merges afterwards goes on beside the calls."""
+    began = time.perf_counter()
+    updating = threading.Thread(target=lambda: knowledge.update(changed, revision=2))
+    updating.start()
+    while knowledge.revision != 2:
+        time.sleep(0.01)
+    seconds = time.perf_counter() - began
+    updating.join()
+    return seconds
+
+
 def show(done: int, total: int) -> None:
     """A line of progress on the terminal."""
     if done % 1000 == 0 or done == total:
@@ -114,9 +127,7 @@ def main() -> None:
         print(f"opened again in {seconds:.3f} s")
         measure(opened[0], asked(passages, QUERIES))
         changed = [replace(p, answer=p.question) for p in passages[:CHANGED]]
-        print(
-            f"{CHANGED} changed passages live in {timed(lambda: opened[0].update(changed, revision=2)):.2f} s"
-        )
+        print(f"{CHANGED} changed passages live in {until_live(opened[0], changed):.2f} s")
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"most memory of the process, the made-up passages among it: {peak_mb:.0f} MB")
     finally:
@@ -126,14 +137,17 @@ def main() -> None:
 
 def measure(knowledge: Knowledge, questions: Sequence[tuple[str, str]]) -> None:
     """Ask, and print how long it took and how often the right passage came first."""
-    each_ms, first = [], 0
+    each_ms, cpu_ms, first = [], [], 0
     for text, passage in questions:
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         hits = knowledge.search(text)
         each_ms.append(1000 * (time.perf_counter() - started))
+        cpu_ms.append(1000 * (time.process_time() - cpu_started))
         first += bool(hits) and hits[0].passage.id == passage
     median, p95, longest = np.percentile(each_ms, [50, 95, 100])
+    cpu_median, cpu_p95 = np.percentile(cpu_ms, [50, 95])
     print(f"query: median {median:.1f} ms, p95 {p95:.1f} ms, longest {longest:.1f} ms")
+    print(f"of it on the processor: median {cpu_median:.1f} ms, p95 {cpu_p95:.1f} ms")
     print(f"the passage asked for came first in {first / len(questions):.1%}")
 
 
