@@ -52,6 +52,10 @@ class Complaints:
             return Answer("intake", text, talk, turn.heard, why="cancelled")
         if intent is Intent.ASK:
             return Answer("courtesy", phrases.GO_AHEAD, understood(turn.talk), turn.heard)
+        if intent is Intent.WHO:
+            question = self.clerk.question(intake, turn.call.caller)
+            said = phrases.WHO_I_AM.removesuffix("请问有什么可以帮您？") + question
+            return Answer("courtesy", said, understood(turn.talk), turn.heard)
         if intent is Intent.HELLO:
             question = self.clerk.question(intake, turn.call.caller)
             return Answer("intake", question, understood(turn.talk), turn.heard)
@@ -66,6 +70,11 @@ class Complaints:
             text, why = phrases.NOT_UNDERSTOOD_TRANSFER, "not_understood"
             action = Transfer("low_confidence", summary_of(turn, self.clerk))
             return Answer("transfer", text, understood(talk), 0.3, action=action, why=why)
+        if intake.asking == "confirm" and not intake.join_checked:
+            like = await self.tickets.open_like(self.clerk.draft(intake))
+            intake = (
+                self.clerk.offer_join(intake, like.number) if like else replace(intake, join_checked=True)
+            )
         text = self.clerk.question(intake, caller)
         now = understood(talk, intake=intake)
         if intake.asking == "filing":

@@ -68,6 +68,8 @@ class Courtesies:
                 return _said(turn, phrases.GO_AHEAD)
             case Intent.GOODBYE | Intent.YES | Intent.NO:
                 return _said(turn, phrases.ANYTHING_ELSE, awaiting="more")
+            case Intent.WHO:
+                return _said(turn, phrases.WHO_I_AM, awaiting=talk.awaiting)
             case Intent.HELLO if talk.awaiting:
                 return Answer("courtesy", phrases.GO_AHEAD, talk, turn.heard)
             case Intent.HELLO:

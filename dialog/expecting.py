@@ -41,7 +41,7 @@ def expected(answer: Answer, caller: str) -> tuple[Expects, int]:
         match intake.asking:
             case "contact":
                 return ("yes_no" if caller and not intake.contact_refused else "digits"), 0
-            case "confirm":
+            case "confirm" | "join":
                 return "yes_no", 0
             case "change" | "filing":
                 return "anything", 0

@@ -34,6 +34,7 @@ class Intent(Enum):
     COMPLAINT = "complaint"
     HELLO = "hello"
     ASK = "ask"
+    WHO = "who"
 
 
 EMERGENCIES = frozenset({Intent.FIRE, Intent.MEDICAL, Intent.POLICE, Intent.GAS_LEAK, Intent.SUICIDE})
@@ -127,6 +128,12 @@ _PRESENCE = (
     "是不是(?:电话)?(?:断|断线|掉线)了吗?|(?:电话)?(?:断|断线|掉线)了吗",
 )
 _PRESENT = re.compile(f"(?:(?:哎|诶|嗯|那个|请问)*(?:{'|'.join(_PRESENCE)})[啊呀呢嘛么哦啦]*)+")
+# Whether it is a person who answers; a wish for one stands in the tables above.
+_WHO = re.compile(
+    "(?:那|哎|喂|请问|我想问一下)?(?:你们?|您|这|这边|对面|电话那头)(?:到底)?是?(?:不是)?(?:一个|个)?"
+    "(?:机器人?|电脑|人工智能|智能助手|录音|语音助手|真人|活人|人|哪里|哪位|谁|什么)"
+    "(?:还是(?:真人|人工|活人|人|机器人?|电脑|录音))?(?:在?(?:说话|讲话|回答|接电话))?(?:吗|吧|啊|呀|呢|的)*"
+)
 _HELLOS = ("喂喂 喂你好 喂您好 在吗 你在吗 还在吗 在不在 有人吗 听得见吗 听得到吗 能听到吗 能听见吗",)
 
 # What a listener murmurs. Of 好了, 行了, 对了 and 可以了 nothing: they stop the speaker or begin a turn.
@@ -169,6 +176,8 @@ def control_intent(text: str) -> Intent | None:
         return None
     if is_presence_check(whole):
         return Intent.HELLO
+    if _WHO.fullmatch(whole):
+        return Intent.WHO
     core = strip_fillers(whole)
     heard, heard_core = spelled(whole), spelled(core)
     for intent, phrase, sound in _WHOLE_SOUNDS:

@@ -32,20 +32,27 @@ def open_dialog(
     stack: contextlib.AsyncExitStack,
 ) -> Dialog:
     """The dialog that the settings ask for; `stack` closes it again. Raises UsageError."""
-    embedded = EmbeddedDialog(
-        knowledge,
-        tickets,
-        city=settings.dialog.city,
-        policy=Policy(settings.dialog.transfer_below, settings.dialog.answer_from),
-        guidance=open_guidance(settings.dialog.services, knowledge),
-        clerk=open_clerk(settings.dialog, words),
-        ask_satisfaction=settings.dialog.ask_satisfaction,
-    )
+    embedded = open_embedded(settings.dialog, knowledge, tickets, words)
     if not settings.llm.base_url:
         return embedded
     dialog = LlmDialog(list(_endpoints(settings.llm)), embedded, knowledge)
     stack.push_async_callback(dialog.aclose)
     return dialog
+
+
+def open_embedded(
+    settings: DialogSettings, knowledge: Knowledge, tickets: TicketLookup, words: Writer | None
+) -> EmbeddedDialog:
+    """The dialog without a language model. Raises UsageError."""
+    return EmbeddedDialog(
+        knowledge,
+        tickets,
+        city=settings.city,
+        policy=Policy(settings.transfer_below, settings.answer_from),
+        guidance=_open_guidance(settings.services, knowledge),
+        clerk=open_clerk(settings, words),
+        ask_satisfaction=settings.ask_satisfaction,
+    )
 
 
 def _endpoints(llm: LlmSettings) -> list[Endpoint]:
@@ -68,7 +75,7 @@ def open_clerk(settings: DialogSettings, words: Writer | None) -> Clerk:
     return Clerk(gazetteer, taxonomy, words.write if words else str)
 
 
-def open_guidance(services: str, knowledge: Knowledge) -> Guidance:
+def _open_guidance(services: str, knowledge: Knowledge) -> Guidance:
     """The services that callers are led through. Raises UsageError."""
     if services == "none":
         return Guidance(())

@@ -18,8 +18,6 @@ from hotline.console import err, out
 from hotline.errors import HotlineError, UsageError
 
 if TYPE_CHECKING:
-    from dialog.knowledge import Knowledge
-    from dialog.manager import EmbeddedDialog
     from dialog.passages import Passage
     from hotline.kb_cases import Case
     from hotline.kb_evaluation import Became, Choice, Figures, Outcome, Reliability, Row
@@ -87,33 +85,16 @@ def _measure(
     cases: Sequence[Case], settings: Settings, passages: Sequence[Passage], today: date
 ) -> list[Outcome]:
     from dialog.knowledge import Knowledge
-    from hotline.kb_evaluation import measure
+    from hotline.dialogs import open_embedded
+    from hotline.kb_evaluation import NoTickets, measure
+    from hotline.speech import open_writer
 
-    ranking = Knowledge(passages, lambda: today)
-    dialog = _dialog(settings, Knowledge(passages, lambda: today))
+    ranking, knowledge = (Knowledge(passages, lambda: today) for _ in range(2))
+    dialog = open_embedded(settings.dialog, knowledge, NoTickets(), open_writer(settings.asr))
     columns = TextColumn("{task.completed} of {task.total} asked"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=len(cases))
         return anyio.run(measure, cases, dialog, ranking, lambda: bar.advance(task))
-
-
-def _dialog(settings: Settings, knowledge: Knowledge) -> EmbeddedDialog:
-    """The embedded dialog as a call has it, with a work order system that holds nothing."""
-    from dialog.manager import EmbeddedDialog
-    from dialog.policy import Policy
-    from hotline.dialogs import open_clerk, open_guidance
-    from hotline.kb_evaluation import NoTickets
-    from hotline.speech import open_writer
-
-    return EmbeddedDialog(
-        knowledge,
-        NoTickets(),
-        city=settings.dialog.city,
-        policy=Policy(settings.dialog.transfer_below, settings.dialog.answer_from),
-        guidance=open_guidance(settings.dialog.services),
-        clerk=open_clerk(settings.dialog, open_writer(settings.asr)),
-        ask_satisfaction=settings.dialog.ask_satisfaction,
-    )
 
 
 def _write_page(report: Path, data: Sequence[Path], found: Figures, outcomes: Sequence[Outcome]) -> None:

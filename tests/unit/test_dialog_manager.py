@@ -239,6 +239,17 @@ async def test_a_number_missed_twice_goes_to_a_person() -> None:
     assert isinstance(call.action, Transfer)
 
 
+@pytest.mark.parametrize("said", ["你是机器人吗", "你是机器人还是真人", "喂你是谁啊", "你到底是人还是机器"])
+async def test_who_asks_what_answers_is_told_the_truth(said: str) -> None:
+    call = Call()
+    assert await call.hears(said) == phrases.WHO_I_AM
+    await call.hears("我要投诉人民路饭店油烟很大")
+    asked = call.history[-1].text
+    again = await call.hears(said)
+    assert again.startswith("我是智能助手")
+    assert again.endswith(asked.removeprefix(phrases.INTAKE_NOTED))
+
+
 async def test_courtesies() -> None:
     call = Call()
     assert await call.hears("喂") == phrases.HELLO_AGAIN
