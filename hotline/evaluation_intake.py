@@ -66,22 +66,23 @@ def _played(scripts: Sequence[Script], settings: Settings) -> list[Played]:
 
 def _dialog(settings: Settings) -> EmbeddedDialog:
     """The embedded dialog as a call has it, with a work order system that holds nothing."""
-    from dialog.intake import Clerk
     from dialog.knowledge import Knowledge
     from dialog.manager import EmbeddedDialog
-    from dialog.places import load_gazetteer, load_taxonomy
     from dialog.policy import Policy
     from hotline.check import load_knowledge
+    from hotline.dialogs import open_clerk, open_guidance
     from hotline.kb_evaluation import NoTickets
     from hotline.speech import open_writer
 
-    words = open_writer(settings.asr)
+    knowledge = Knowledge(load_knowledge(settings.dialog.knowledge))
     return EmbeddedDialog(
-        Knowledge(load_knowledge(settings.dialog.knowledge)),
+        knowledge,
         NoTickets(),
         city=settings.dialog.city,
         policy=Policy(settings.dialog.transfer_below, settings.dialog.answer_from),
-        clerk=Clerk(load_gazetteer(), load_taxonomy(), words.write if words else str),
+        guidance=open_guidance(settings.dialog.services, knowledge),
+        clerk=open_clerk(settings.dialog, open_writer(settings.asr)),
+        ask_satisfaction=settings.dialog.ask_satisfaction,
     )
 
 
