@@ -3,8 +3,8 @@
 Measures `voice/endpointing.py` by itself, on the clips and inserted pauses of `hotline eval turns`: what the
 caller has said is known to the character when the silence begins; the voice comes through A-law with the
 line's noise. Times are seconds of silence; a call adds 0.12 to 0.18 s for detector, codec and playout. With
-`--train` the model of the words is made anew first (endpointing_training.py), with `--fit` the weights of the
-voice are fitted and printed.
+`--train FOLDER` the model of the words is made anew first (endpointing_training.py), with `--fit` the weights
+of the voice are fitted and printed.
 """
 
 from __future__ import annotations
@@ -252,14 +252,17 @@ def cost(console: Console) -> None:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--train", action="store_true", help="make the model of the words anew first")
+    parser.add_argument("--train", type=Path, metavar="FOLDER", help="make the model of the words anew first")
     parser.add_argument("--fit", action="store_true", help="print weights of the voice fitted to all clips")
     options = parser.parse_args()
     console = Console(width=130)
     if options.train:
+        from bench.endpointing_texts import of_folder
         from bench.endpointing_training import train
 
-        train(MODEL)
+        if not SPEECH.is_dir():
+            parser.error("without the recordings nobody knows which texts are to be left out")
+        train(MODEL, *of_folder(options.train, [clip.text for clip in load_clips(SPEECH)[0]]))
     if options.fit:
         found = material()
         console.print("weights", fit(found.ends, found.pauses), "shipped", WEIGHTS)

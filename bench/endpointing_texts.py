@@ -1,9 +1,10 @@
 """What the model of voice/completeness.py learns from: whole things that people say, and where they end.
 
 The sentences that the built-in recogniser was trained on (`asr/builtin/text`, this project's own), its
-generated numbers, addresses, names and times, and words of jieba's dictionary (MIT) on their own and as the
-object of commands. The sample knowledge, `bench/heldout` and all recordings' texts stay out: the model is
-measured on them.
+generated numbers, addresses, names and times; words of jieba's dictionary (MIT) on their own and as the
+object of commands; and sentences and names of a folder that docs/turn-taking.md describes (CC0, Apache-2.0
+and MIT). The sample knowledge, `bench/heldout` and all recordings' texts stay out: the model is measured on
+them.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ import itertools
 import random
 import re
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from asr.builtin.generated import Phrases, Places
-from voice.completeness import UNKNOWN
+from voice.completeness import UNKNOWN, normalised
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # jieba asks for pkg_resources, which newer setuptools complain about
@@ -30,6 +32,10 @@ MOST_CHARACTERS = 48
 WHOLE_WEIGHT = 6.0  # of an end, among all the places where its sentence could be broken off
 WITHIN_WORD_WEIGHT = 0.5
 _GENERATED, _NAMES, _QUESTIONS, _COMMANDS = 8000, 10000, 9000, 14000  # in an epoch, beside the sentences
+_READ = 30000  # of the sentences that were read aloud, in an epoch
+_CLAUSE_WEIGHT = 0.3  # of a comma's place: what comes before may be said alone as well
+_ALIKE_CHARACTERS, _MOST_ALIKE = 5, 15  # read sentences with the same last ones; 非建制地区 ends thousands
+_LEAST_KNOWN = 4  # characters of a recording's text that no sentence read may hold
 
 _WORDS: dict[str, list[str]] = yaml.safe_load(
     Path(__file__).with_name("endpointing_words.yaml").read_text("utf-8")
@@ -61,8 +67,12 @@ class Pool:
 class Texts:
     """An endless, reproducible source of examples."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Sequence[str] = (), names: Sequence[str] = ()) -> None:
+        """`read` are sentences with their punctuation, of `read_aloud`; `names` are of places and shops."""
         self._dice = random.Random(1)
+        self._known = [normalised(name) for name in names]
+        self._read = read
+        self._said = [one for one in map(normalised, read) if len(one) <= 7]
         files = sorted((ROOT / "asr" / "builtin" / "text").glob("*.txt"))
         self._sentences = [line for file in files for line in file.read_text("utf-8").split()]
         self._short = [sentence for sentence in self._sentences if len(sentence) <= 8]
@@ -88,6 +98,7 @@ class Texts:
         examples += [labelled(self._name()) for _ in range(_NAMES)]
         examples += [labelled(self._question()) for _ in range(_QUESTIONS)]
         examples += [labelled(self._command()) for _ in range(_COMMANDS)]
+        examples += [self._clauses(one) for one in self._dice.sample(self._read, min(_READ, len(self._read)))]
         self._dice.shuffle(examples)
         return examples
 
@@ -112,13 +123,31 @@ class Texts:
             return labelled("".join(words[self._dice.randrange(0, max(1, len(words) - 1)) :]))
         return labelled(sentence)
 
+    def _clauses(self, sentence: str) -> Example:
+        """A sentence read aloud, sometimes without its first clauses; what ends at a comma is not clear."""
+        clauses = [normalised(clause) for clause in re.split("[，、；,;]", sentence)]
+        if self._dice.random() < 0.3:
+            clauses = clauses[self._dice.randrange(len(clauses)) :]
+        example, commas = labelled("".join(clauses)), set(itertools.accumulate(map(len, clauses)))
+        weights = [
+            _CLAUSE_WEIGHT if at in commas and not whole else weight
+            for at, (weight, whole) in enumerate(zip(example.weights, example.whole, strict=True), 1)
+        ]
+        return Example(example.text, tuple(weights), example.whole)
+
     def _question(self) -> str:
         """In few words."""
         pick, chance = self._dice.choice, self._dice.random()
-        thing = self._nouns.draw() if chance < 0.6 else self._titles.draw()
+        thing = self._nouns.draw() if self._dice.random() < 0.7 else self._titles.draw()
         asked = thing + pick(_WORDS["asked"])
-        if chance > 0.8:
+        if chance > 0.85:
             asked = pick(_WORDS["how"]) + self._verbs.draw() + thing
+        elif chance > 0.6:  # 怎么装充电桩, 公积金怎么合并到临江
+            thing = pick(["", "", self._nouns.draw()]) + thing
+            does, place = pick(_WORDS["does"]), self._proper.draw()
+            asked = pick(
+                [pick(_WORDS["how"]) + does + thing, thing + pick(_WORDS["how"]) + does + "到" + place]
+            )
         return (
             pick(["", "", "", *_WORDS["before_asked"]]) + pick(["", "", "", "", *_WORDS["for_whom"]]) + asked
         )
@@ -126,8 +155,10 @@ class Texts:
     def _name(self) -> str:
         """A place or an organisation: from the dictionary, or made as shops and buildings are named."""
         chance = self._dice.random()
-        if chance < 0.4:
+        if chance < 0.2 or (chance < 0.4 and not self._known):
             return self._names.draw()
+        if chance < 0.4:
+            return self._dice.choice(self._known)
         made = self._proper.draw() + (self._nouns.draw() if chance > 0.85 else "") + self._places.draw()
         return self._proper.draw() + made if chance < 0.5 else made
 
@@ -156,7 +187,7 @@ class Texts:
             else (pick(_WORDS["see"]), _WORDS["works"])
         )
         kind = pick(kinds) if self._dice.random() < 0.5 else ""
-        if kind and self._dice.random() < 0.03:
+        if kind and self._dice.random() < 0.01:
             return verb + kind
         return verb + kind + self._title()
 
@@ -165,10 +196,44 @@ class Texts:
         pick, chance = self._dice.choice, self._dice.random()
         if chance < 0.1:
             return UNKNOWN
-        if chance < 0.35:
-            return pick(self._short)
+        if chance < 0.45:
+            return pick(self._short if chance < 0.25 or not self._said else self._said)
         words = "".join(self._titles.draw() for _ in range(pick([1, 1, 2])))
         return pick(["", "", "", "我的", "你", "不", "最后的"]) + words
+
+
+def of_folder(folder: Path, measured: Collection[str]) -> tuple[list[str], list[str]]:
+    """The lines of `sentences*.txt` to learn from and those of `names*.txt`, none of them `measured`."""
+    sentences, names = (
+        [
+            line
+            for file in sorted(folder.glob(f"{kind}*.txt"))
+            for line in file.read_text("utf-8").splitlines()
+        ]
+        for kind in ("sentences", "names")
+    )
+    texts = {normalised(text) for text in measured}
+    return read_aloud(sentences, measured), [one for one in names if one and normalised(one) not in texts]
+
+
+def read_aloud(lines: Iterable[str], measured: Collection[str]) -> list[str]:
+    """Sentences to learn from: in Chinese, whole, not too much alike, without the texts `measured` on."""
+    alike: Counter[str] = Counter()
+    left_out = [text for text in map(normalised, measured) if len(text) >= _LEAST_KNOWN]
+    kept: list[str] = []
+    sentences = (one.strip() for line in lines for one in re.split("(?<=[。？！?!])", line))
+    for line in dict.fromkeys(sentences):
+        if not re.fullmatch("[一-鿿，、；。？！,“”《》「」·]+", line) or re.search(
+            "《》|[：·,、，；]$", line
+        ):
+            continue
+        text = normalised(line)
+        alike[ending := text[-_ALIKE_CHARACTERS:]] += 1
+        if not 3 <= len(text) <= MOST_CHARACTERS or alike[ending] > _MOST_ALIKE:
+            continue
+        if not any(one in text or text in one for one in left_out):
+            kept.append(line)
+    return kept
 
 
 def labelled(text: str) -> Example:

@@ -1,8 +1,10 @@
-"""Trains the detector of speech: `python -m bench.vad_training FILE` (extra: builder; FILE is voice/vad.npz).
+"""Trains the detector of speech: `python -m bench.vad_training FILE VOICES` (extra: builder).
 
-Speech: one AISHELL speaker, ten of Common Voice (../shared/data) and espeak-ng voices, all made higher and
-lower; the other AISHELL speaker stays unheard, for `bench.vad`. Noise is made by bench.vad_noises, none of it
-is recorded. The same code measures the features here and in calls.
+FILE is voice/vad.npz, VOICES a folder of recordings (WAV) of as many people as can be had:
+docs/decisions/voice-activity.md tells which. Beside them one AISHELL speaker, ten of Common Voice
+(../shared/data) and espeak-ng voices are heard, all made higher and lower; the other AISHELL speaker stays
+unheard, for `bench.vad`. Noise is made by bench.vad_noises, none of it is recorded. The same code measures
+the features here and in calls.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import argparse
 import itertools
 import json
 import multiprocessing
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,12 @@ import torch
 
 from asr.builtin.line import alaw, lose_packets
 from bench import vad_noises as made
-from bench.vad_sounds import DATA, FITTED, FRAME, Samples, spoken, spoken_clips
+from bench.vad_sounds import DATA, FITTED, FRAME, Samples, read, spoken, spoken_clips
 from hotline.builtin_training import speak, training_voices
 from voice.vad import Features
 
 SEQUENCE_S = 8
-UNITS = 24
+UNITS = 40
 BATCH = 64
 LEARNING_RATE = 6e-3
 SENTENCES = (
@@ -35,6 +37,8 @@ SENTENCES = (
     "一三八零零一三八零零零|路灯坏了|等一下|那个|我要投诉"
 )
 _BATCHES_A_CHUNK = 20
+_SHARES = (0.1, 0.2, 0.5, 0.2)  # of what is said: the one speaker, the ten, VOICES, espeak-ng
+_PAUSE, _EDGE = 8, 5  # frames: parts two phrases; stays around each
 
 Example = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]  # features; speech 1, not 0, either 0.5
 
@@ -42,12 +46,14 @@ Example = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]  # features; s
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     arguments.add_argument("file", type=Path)
-    arguments.add_argument("--sequences", type=int, default=4000)
-    arguments.add_argument("--epochs", type=int, default=16)
+    arguments.add_argument("voices", type=Path)
+    arguments.add_argument("--sequences", type=int, default=7600)
+    arguments.add_argument("--epochs", type=int, default=9)
+    arguments.add_argument("--jobs", type=int)
     given = arguments.parse_args()
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    with multiprocessing.Pool() as pool:
+    with multiprocessing.Pool(given.jobs, _voices, (given.voices,)) as pool:
         examples = pool.map(example, range(given.sequences), chunksize=_BATCHES_A_CHUNK)
     weights: Any = fit([e for e in examples if len(e[1]) >= 20], given.epochs)
     np.savez(given.file, **weights)
@@ -84,11 +90,22 @@ def example(seed: int) -> Example:
 def _talk(chance: np.random.Generator, sound: Samples, truth: Samples, level: float) -> None:
     at = int(chance.uniform(15, 250))
     while at < len(truth) - 25:
-        said = utterance(chance)
+        said = _beginning_softly(chance, utterance(chance))
         said = said[: min(len(said) // FRAME, len(truth) - at) * FRAME]
         sound[at * FRAME : at * FRAME + len(said)] += said * level * 10 ** (chance.uniform(-4, 4) / 20)
         truth[at : at + len(said) // FRAME] = _with_gaps(spoken(said))
         at += len(said) // FRAME + int(chance.uniform(10, 125))
+
+
+def _beginning_softly(chance: np.random.Generator, said: Samples) -> Samples:
+    """As many begin: some decibels below what follows."""
+    if chance.random() < 0.5:
+        return said
+    count = min(len(said), int(chance.uniform(0.15, 0.5) * 8000))
+    softly: Samples = said * np.concatenate(
+        [10 ** (np.linspace(-chance.uniform(2, 12), 0, count) / 20), np.ones(len(said) - count)]
+    )
+    return softly
 
 
 def _with_gaps(speech: npt.NDArray[np.bool_]) -> Samples:
@@ -114,8 +131,7 @@ def _measured(sound: npt.NDArray[np.float32], truth: Samples) -> Example:
 
 def utterance(chance: np.random.Generator) -> Samples:
     """Something said at level 1, by another voice every time."""
-    banks, kind = _voices(), chance.random()
-    bank = banks[0] if kind < 0.3 else banks[1] if kind < 0.65 else banks[2]
+    bank = _banks[int(chance.choice(len(_SHARES), p=_SHARES))]
     said = bank[int(chance.integers(len(bank)))]
     if chance.random() < 0.7:  # higher or lower, and faster or slower
         said = soxr.resample(said, 8000 * chance.uniform(0.66, 1.25), 8000)
@@ -147,9 +163,11 @@ def _creaky(chance: np.random.Generator, said: Samples) -> Samples:
     return np.asarray(said * (1 + creaking * (2 * pulses + chance.uniform(0.05, 0.3) - 1)))
 
 
-@cache
-def _voices() -> tuple[list[Samples], list[Samples], list[Samples]]:
-    """One real speaker, ten others, synthetic ones."""
+_banks: list[list[Samples]] = []  # by _SHARES; each process has its own
+
+
+def _voices(folder: Path) -> None:
+    """Read and synthesise whoever speaks."""
     lines = [json.loads(line) for line in (DATA / "manifest.jsonl").read_text("utf-8").splitlines()]
     real = spoken_clips("fitted")
     texts = [line["text"].replace(" ", "") for line in lines if Path(line["file"]).stem in real]
@@ -160,7 +178,15 @@ def _voices() -> tuple[list[Samples], list[Samples], list[Samples]]:
         made_up.append(np.asarray(soxr.resample(pcm.astype(np.float64), rate, 8000)))
     one = [said for name, said in real.items() if name.startswith(FITTED[0])]
     others = [said for name, said in real.items() if not name.startswith(FITTED[0])]
-    return one, others, made_up
+    many = [phrase for file in sorted(folder.glob("*.wav")) for phrase in _phrases(read(file))]
+    _banks[:] = [one, others, many, made_up]
+
+
+def _phrases(samples: Samples) -> list[Samples]:
+    """What is said between pauses."""
+    at = np.flatnonzero(spoken(samples))
+    runs = np.split(at, np.flatnonzero(np.diff(at) > _PAUSE) + 1) if len(at) else []
+    return [samples[max(0, run[0] - _EDGE) * FRAME : (run[-1] + _EDGE) * FRAME] for run in runs]
 
 
 def fit(examples: list[Example], epochs: int) -> dict[str, npt.NDArray[np.float32]]:

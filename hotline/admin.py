@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -23,6 +25,7 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="F", help="Settings file (default: hotline.toml, if there)."),
 ]
+CLI = "cli"  # as a role in the audit trail
 user = typer.Typer(no_args_is_help=True, help="Accounts for the web desk.")
 
 
@@ -49,35 +52,52 @@ def user_add(
     config: Config = None,
 ) -> None:
     """Add an account; its password is asked for, or read from stdin."""
-    password = _password()
-    with _store(config) as store:
-        try:
-            store.add_user(name, role.value, password)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+    hashed = _hashed(_password())
+    with _changing(config, "user_added", name, role=role.value) as store:
+        store.accounts.add(name, role.value, hashed)
     out.print(f"added {name} as {role.value}")
 
 
 @user.command("passwd")
 def user_passwd(name: Annotated[str, typer.Argument(metavar="NAME")], config: Config = None) -> None:
-    """Set an account's password and end its sessions."""
-    password = _password()
-    with _store(config) as store:
-        try:
-            store.set_password(name, password)
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+    """Set an account's password, ending its sessions and a lock."""
+    hashed = _hashed(_password())
+    with _changing(config, "user_changed", name, new_password=True) as store:
+        store.accounts.set_password(name, hashed)
     out.print(f"password of {name} changed")
+
+
+@user.command("unlock")
+def user_unlock(name: Annotated[str, typer.Argument(metavar="NAME")], config: Config = None) -> None:
+    """Let an account that was locked after wrong passwords sign in again at once."""
+    with _changing(config, "user_changed", name, unlock=True) as store:
+        store.accounts.unlock(name)
+    out.print(f"unlocked {name}")
+
+
+@user.command("totp")
+def user_totp(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    off: Annotated[bool, typer.Option("--off", help="Ask for the password alone again.")] = False,
+    config: Config = None,
+) -> None:
+    """Take away an account's second factor, when the telephone with it is lost."""
+    if not off:
+        raise UsageError("a second factor is begun by who has it, on the desk; --off takes it away")
+    with _changing(config, "user_changed", name, totp=False) as store:
+        store.accounts.drop_totp(name)
+    out.print(f"{name} signs in by password alone")
 
 
 @user.command("list")
 def user_list(config: Config = None) -> None:
     """List the accounts."""
     with _store(config) as store:
-        accounts = store.users()
-    table = Table("name", "role", "created", box=None, pad_edge=False)
+        accounts = store.accounts.all()
+    table = Table("name", "role", "created", "second factor", "locked until", box=None, pad_edge=False)
     for account in accounts:
-        table.add_row(account["name"], account["role"], str(account.get("created_at", "")))
+        totp, until = "yes" if account["totp"] else "no", account["locked_until"] or ""
+        table.add_row(account["name"], account["role"], account["created_at"], totp, until)
     out.print(table if accounts else "no accounts yet; `hotline user add NAME --role admin` makes one")
 
 
@@ -96,6 +116,7 @@ def export(
         if call is None:
             raise HotlineError(f"there is no call {call_id!r} in the records")
         ticket = store.ticket(call["ticket_id"]) if call["ticket_id"] else None
+        store.audit(_login(), CLI, "export", call_id, {"format": format_.value})
     if format_ is Format.txt:
         sys.stdout.write(exports.text(call))
     elif format_ is Format.csv:
@@ -121,6 +142,35 @@ def _store(config: Path | None) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+@contextmanager
+def _changing(config: Path | None, action: str, name: str, **detail: Any) -> Iterator[Store]:
+    """The store within one transaction, which puts the change into the audit trail too."""
+    with _store(config) as store:
+        try:
+            with store.batch():
+                yield store
+                store.audit(_login(), CLI, action, name, detail)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+
+def _login() -> str:
+    """Who runs the command, as the audit trail has it; not by variables, which anybody can set."""
+    try:
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:  # a container's user without a name
+        return f"cli:{os.getuid()}"
+
+
+def _hashed(password: str) -> str:
+    from records.users import hash_password
+
+    try:
+        return hash_password(password)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _password() -> str:

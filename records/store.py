@@ -321,9 +321,8 @@ class Store:
         self.accounts.add(name, role, users.hash_password(password), must_change=must_change)
 
     def users(self) -> list[dict[str, Any]]:
-        """All accounts, without passwords."""
-        with self._db.read() as connection:
-            return users.list_users(connection)
+        """All accounts, as `Accounts.all`."""
+        return self.accounts.all()
 
     def set_password(self, name: str, password: str) -> None:
         """Set a password and end the account's sessions. Raises NotFound, ValueError."""

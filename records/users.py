@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
@@ -65,11 +65,6 @@ def check_name(name: str) -> None:
         raise ValueError(f"the name is too long; it may have {MAX_NAME_LENGTH} characters")
     if name in (MACHINE, ".", "..") or set("/:") & set(name):
         raise ValueError(f"a user cannot be called {name!r}; give a name without / and :")
-
-
-def list_users(connection: Connection) -> list[dict[str, Any]]:
-    query = select(users.c.name, users.c.role, users.c.must_change, users.c.created_at).order_by(users.c.name)
-    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def count(connection: Connection) -> int:

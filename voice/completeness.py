@@ -25,8 +25,10 @@ SURE, LIKELY = 3.0, 1.4
 _MOST_CHARACTERS = 32  # are read, from the end
 _ASKED_FOR = 2.5  # what was asked for may be all: a name, 昨天
 _ANSWERED = 2.0  # a few words after a question for yes or no
-_DENIED = 1.2  # 不是 may be all, or be corrected: 不是，是三栋
+_AFTER_LATIN = 1.4  # at most: nobody knows how long the word will be, and what it is
+_DENIED = 1.4  # 不是 may be all, or be corrected: 不是，是三栋
 _QUESTION = 1.5  # who has asked what they want to know has said most of it; fitted to sentences of both kinds
+_HOW_TO = 1.5  # nor much after 怎么装电动汽车充电桩; chosen with the sample knowledge in view
 _TO_ITS_END = 1.5  # and nothing is left to say after 去哪里
 _SHORT = 8  # characters; longer texts are about a matter
 _SPELLED = "零一二三四五六七八九"
@@ -46,12 +48,16 @@ _TAKES = re.compile(
     "(?:这个|那个|这|那)(?:手机|电话|座机)?(?:号码?|电话|手机|地址|名字|时间|地方)?(?:联系)?(?:吧|了|的|就行|就行了|就可以|就可以了|就好|可以|没错)?"
 )
 _FILLERS_ONLY = re.compile("(?:嗯|呃|额|唔|啊|哦)+")
+_OR_NOT = "[能会有要让给算行收得].{1,16}(?<![能会要是可有好行都也还就得])[不没]$"  # 出差时的费用能报不
 _ASKS = re.compile(
-    "怎么|怎样|如何|什么|为啥|多少|多久|多大|几[个号点岁月天年]|哪|谁|吗|能不能|可不可以|有没有|是不是|要不要|会不会|行不行"
+    r"怎么|怎样|如何|咋|什么|啥|多少|多久|多大|几[个号点岁月天年毛块]|(.)不\1|哪|谁|吗|能不能|可不可以|有没有|是不是|要不要|会不会|行不行|"
+    f"{_OR_NOT}"
 )
 _ASKED_LAST = re.compile(
-    "(?:[去在]哪里?|[去在]哪儿|哪里有|几点|几天|几年|多少|多久|要什么|找谁|吗|呢|怎么办|怎么办理|怎么回事|的?(?:地址|条件|标准|材料|要求|时间))$"
+    r"(?:([^是])不\1|几[毛块号天年]|[去在]哪里?|[去在]哪儿|哪里有|几点|几天|几年|多少|多久|要什么|找谁|吗|呢|怎么办|怎么办理|怎么回事|的?(?:地址|条件|标准|材料|要求|时间)|咋[办弄整])$|"
+    f"{_OR_NOT}"
 )
+_HOW_TO_DO_IT = re.compile("(?:怎么|怎样|如何|咋).{3,}(?<![的了把给到和跟在])$")
 _DANGLING = (
     "嗯|呃|额|唔|那个|这个|那什么|怎么说呢|怎么说|"
     "我?想(?:问|咨询|请教|打听|反映|投诉|查询?|了解)(?:一下|下|个)?|请问(?:一下)?|(?:问|咨询|反映)(?:一下|下)|"
@@ -107,7 +113,8 @@ def log_odds(text: str, *, expects: Expects = "anything", digits: int = 0) -> fl
     odds += _ASKED_FOR if expects in ("place", "name", "time") else 0.0
     odds += _ANSWERED if expects == "yes_no" and len(text) <= _SHORT else 0.0
     odds += (_QUESTION if _ASKS.search(text) else 0.0) + (_TO_ITS_END if _ASKED_LAST.search(text) else 0.0)
-    return max(-CERTAIN, min(CERTAIN, odds))
+    odds += _HOW_TO if _HOW_TO_DO_IT.search(text) and not _ASKED_LAST.search(text) else 0.0
+    return max(-CERTAIN, min(_AFTER_LATIN if text[-1] == UNKNOWN else CERTAIN, odds))
 
 
 def _answer_log_odds(text: str) -> float | None:

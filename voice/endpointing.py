@@ -18,7 +18,7 @@ from voice.prosody import Prosody, finality
 
 _DICTATED: tuple[Expects, ...] = ("place", "matter")
 _REMEMBERED = 256  # texts: a silence asks of one again and again
-_ODDS = (-CERTAIN, 0.0, 2.0)  # logarithms: words that surely go on, may go on as well as not, are all
+_ODDS = (-CERTAIN, 0.8, 2.0)  # logarithms: words that surely go on, may go on as well as not, are all
 
 
 @dataclass(frozen=True, slots=True)

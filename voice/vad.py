@@ -25,6 +25,13 @@ _TELEPHONE = slice(5, 112)  # bins: 150 to 3500 Hz
 _PITCHED = 80  # of these, the lower ones, in which a pitch shows
 _LAGS = np.arange(20, 121)  # samples: pitches from 67 to 400 Hz
 _TO_LAGS = np.cos(np.outer(_LAGS, np.arange(5, 5 + _PITCHED)) * (2 * np.pi / _WINDOW)).astype(np.float32)
+_LONG_WINDOW = 512  # samples, 64 ms: harmonics stand apart in it
+_LONG_HANN = np.hanning(_LONG_WINDOW).astype(np.float32)
+_VOICED = slice(6, 102)  # bins of it: 90 to 1600 Hz, where harmonics stand out of noise
+_AROUND = 5  # bins on each side that a bin is compared with
+_TO_LONG_LAGS = np.cos(
+    np.outer(_LAGS, np.arange(_VOICED.start, _VOICED.stop)) * (2 * np.pi / _LONG_WINDOW)
+).astype(np.float32) * np.float32(math.sqrt(2 / (_VOICED.stop - _VOICED.start)))
 _BANDS = 16
 _FULL_SCALE_DB = 10 * math.log10(32768**2)
 _WHITE_DB = _FULL_SCALE_DB + 10 * math.log10(float(np.square(_HANN).sum()))  # of full scale, in one bin
@@ -34,7 +41,7 @@ _OVER_FLOOR_DB = 3.0  # below that the line is as quiet as ever
 _FLOOR_FALLS = 0.2  # of the way, per frame
 _FLOOR_RISES_DB = 0.2  # per frame: 10 dB/s
 _BAND_FLOOR_RISES_DB = 0.1
-_LIKELY = -1.0  # log odds above which a frame is speech
+_LIKELY = -1.2  # log odds above which a frame is speech
 
 
 class SpeechDetector:
@@ -62,13 +69,14 @@ class SpeechDetector:
 class Features:
     """What tells speech from other sounds: bands over their floors, pitch, steadiness, single tones."""
 
-    COUNT = 2 * _BANDS + 8
+    COUNT = 2 * _BANDS + 10
 
     def __init__(self) -> None:
-        self._before = np.zeros(_WINDOW - _FRAME, np.float32)
+        self._before = np.zeros(_LONG_WINDOW - _FRAME, np.float32)
         self._floor_dbfs: float | None = None
         self._band_floors: Numbers | None = None
         self._pitches = np.zeros(len(_LAGS), np.float32)
+        self._combs = np.zeros(len(_LAGS), np.float32)
         self._spectra: deque[Numbers] = deque(maxlen=6)
 
     def measure(self, samples: Numbers) -> Numbers | None:
@@ -79,16 +87,28 @@ class Features:
         floor += _FLOOR_FALLS * (level - floor) if level < floor else min(level - floor, _FLOOR_RISES_DB)
         self._floor_dbfs = floor
         window = np.concatenate((self._before, samples))
-        self._before = samples[_FRAME - len(self._before) :]
+        self._before = window[_FRAME:]
         if level < _QUIETEST_DBFS or level < floor + _OVER_FLOOR_DB:
             return None
-        spectrum = np.fft.rfft(window * _HANN)
+        spectrum = np.fft.rfft(window[-_WINDOW:] * _HANN)
         powers = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) + np.float32(100.0)
         bands = 10 * np.log10(_BANK @ powers) - np.float32(_WHITE_DB)
         over = self._over_band_floors(bands, floor)
         heights = np.array([(level - floor) / 10, level / 10 + 3], np.float32)
         shape = (bands - bands.sum() / _BANDS) / 10
-        return np.concatenate((over / 10, shape, heights, self._harmonics(powers[_TELEPHONE])))
+        harmonics = self._harmonics(powers[_TELEPHONE])
+        return np.concatenate((over / 10, shape, heights, harmonics, self._comb(window)))
+
+    def _comb(self, window: Numbers) -> Numbers:
+        """How evenly the peaks of the spectrum are spaced, whatever its shape: now, and lately."""
+        spectrum = np.abs(np.fft.rfft(window * _LONG_HANN)).astype(np.float32) + np.float32(30.0)
+        wide = slice(_VOICED.start - _AROUND - 1, _VOICED.stop + _AROUND)
+        sums = spectrum[wide].cumsum()
+        peaks = np.minimum(spectrum[_VOICED] / (sums[2 * _AROUND + 1 :] - sums[: -2 * _AROUND - 1]), 0.4)
+        peaks -= peaks.mean()
+        combs = _TO_LONG_LAGS @ (peaks / np.float32(math.sqrt(float(peaks.dot(peaks))) + 1e-6))
+        self._combs = (self._combs + combs) / 2
+        return np.array((combs.max() * 2 - 1, self._combs.max() * 2 - 1), np.float32)
 
     def _over_band_floors(self, bands: Numbers, floor: float) -> Numbers:
         floors = self._band_floors

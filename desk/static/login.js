@@ -44,6 +44,12 @@ async function send(form, method, path, body, words) {
   }
 }
 
+signIn.elements.name.addEventListener("input", () => {  // perhaps one without a second factor
+  second.hidden = true;
+  signIn.elements.code.disabled = true;
+  signIn.elements.code.value = "";
+});
+
 signIn.addEventListener("submit", (event) => {
   event.preventDefault();
   const { name, password, code } = signIn.elements;
