@@ -20,7 +20,7 @@ from dialog.intents import EMERGENCIES, Intent, control_intent, polarity
 MODEL = Path(__file__).with_name("completeness.npz")
 UNKNOWN, BEGIN = "\0", "\1"
 CERTAIN = 6.0  # the largest log-odds
-SURE, LIKELY = 3.0, 1.4
+SURE, LIKELY = 3.0, 1.6
 
 _MOST_CHARACTERS = 32  # are read, from the end
 _ASKED_FOR = 2.5  # what was asked for may be all: a name, 昨天
