@@ -5,6 +5,7 @@ const signIn = document.getElementById("sign-in");
 const change = document.getElementById("change");
 const second = document.getElementById("second");
 const message = document.getElementById("message");
+let tries = 0;
 
 function proceed(account) {
   if (account.must_change) {
@@ -52,10 +53,11 @@ signIn.elements.name.addEventListener("input", () => {  // perhaps one without a
 
 signIn.addEventListener("submit", (event) => {
   event.preventDefault();
+  tries += 1;
   const { name, password, code } = signIn.elements;
   const body = { name: name.value.trim(), password: password.value, code: code.value };
   send(signIn, "POST", "/api/v1/session", body, {
-    401: "账号或密码不正确，请重新输入。连续输错多次后账号会暂时锁定，可请管理员解锁。",
+    401: tries < 3 ? "账号或密码不正确，请重新输入。" : "账号或密码不正确；连续输错五次，账号会暂时锁定。请稍后再试，或请管理员解锁。",
     429: "输错次数过多，请一分钟后再试。",
   });
 });

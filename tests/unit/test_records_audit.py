@@ -30,8 +30,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path}/hotline.db", clock=clock)
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/hotline.db"
+
+
+@pytest.fixture
+def store(url: str, clock: Clock) -> Iterator[Store]:
+    store = Store(url, clock=clock)
     yield store
     store.close()
 
@@ -104,6 +109,6 @@ def test_what_is_undone_leaves_no_entry_and_what_leaves_none_is_undone(store: St
     store.add_user("wang", "seat", "long enough pw")
     with store._db.write() as connection:  # as a broken table would
         connection.exec_driver_sql("ALTER TABLE audit RENAME TO lost")
-    with pytest.raises(RecordsError, match="no such table: audit"):
+    with pytest.raises(RecordsError, match="audit"):
         remove("wang", first="change")
     assert store.accounts.get("wang")
