@@ -14,6 +14,7 @@ from typing import Any
 from records import CHINA, calls, knowledge, outbox, seats, tickets, users
 from records.accounts import Accounts
 from records.audit import Audit
+from records.callbacks import Callbacks
 from records.calls import ClosedCall
 from records.commands import Commands
 from records.engine import Database
@@ -45,6 +46,7 @@ class Store:
         self.commands = Commands(self._db, clock)
         self.accounts = Accounts(self._db, clock)
         self.audit = Audit(self._db, clock)
+        self.callbacks = Callbacks(self._db, clock)
 
     def close(self) -> None:
         """Close all connections."""
