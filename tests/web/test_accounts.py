@@ -1,4 +1,4 @@
-"""Accounts over real HTTP and in a real browser: lock-out, second factor, what admins do, who hears what."""
+"""Accounts over real HTTP: lock-out, second factor, what admins do, who hears what."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pyotp
 import pytest
-from selenium import webdriver
 
-from .conftest import PASSWORD, Desk
-from .test_browser import Page, browser, missing  # noqa: F401 - browser is a fixture
+from desk.app import create_desk
+from desk.live import LiveFeed
+from records import NotFound
+from records.store import Store
+
+from .conftest import PASSWORD, TOKEN, Desk
 
 pytestmark = [pytest.mark.web]
 
@@ -242,6 +246,39 @@ def test_nothing_is_heard_or_changed_unrecorded(desk: Desk) -> None:
         assert me.get(RECORDING).status_code == 200
 
 
+@pytest.mark.anyio
+async def test_pausing_a_recording_is_in_the_trail_where_it_was_done(tmp_path: Path) -> None:
+    paused: list[tuple[str, bool, str]] = []
+
+    def pause(call_id: str, on: bool, who: str) -> None:
+        if call_id != "c1":
+            raise NotFound(f"the call {call_id} does not run on this node")
+        paused.append((call_id, on, who))
+
+    store = Store(f"sqlite:///{tmp_path}/hotline.db")
+    app = create_desk(
+        store,
+        recordings_dir=tmp_path,
+        api_token=TOKEN,
+        ready=lambda: True,
+        metrics=lambda: "",
+        live=LiveFeed(),
+        pause_recording=pause,
+    )
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    transport = httpx.ASGITransport(app, client=("10.0.0.7", 4711))
+    async with httpx.AsyncClient(transport=transport, base_url="http://desk", headers=headers) as machine:
+        for call_id, action in (("c1", "pause"), ("c2", "pause"), ("c1", "resume")):
+            await machine.post(f"{API}/calls/{call_id}/recording", json={"action": action})
+    assert paused == [("c1", True, "api-token"), ("c1", False, "api-token")]
+    entries = store.audit.page()["items"][::-1]
+    assert [(entry["action"], entry["about"], entry["address"]) for entry in entries] == [
+        ("recording_paused", "c1", "10.0.0.7"),
+        ("recording_resumed", "c1", "10.0.0.7"),
+    ]
+    store.close()
+
+
 def test_a_seat_hears_the_calls_it_is_in_or_has_had(desk: Desk) -> None:
     user(desk, "s5", "seat")
     desk.store.seed_seats([{"id": name, "uri": f"sip:{name}@127.0.0.1"} for name in ("s5", "s6")])
@@ -286,28 +323,3 @@ def test_the_trail_is_filtered_and_only_read(desk: Desk) -> None:
             assert machine.request(method, AUDIT).status_code == 405
     with desk.signed_in("ops") as ops:
         assert ops.get(AUDIT).status_code == 403
-
-
-@pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
-def test_the_sign_in_page_asks_for_the_code(
-    browser: webdriver.Chrome,  # noqa: F811
-    desk: Desk,
-) -> None:
-    user(desk, "eyes")
-    secret = desk.store.accounts.begin_totp("eyes")
-    assert desk.store.accounts.confirm_totp("eyes", pyotp.TOTP(secret).at(time.time() - 30))
-    page = Page(browser, desk.url)
-    browser.delete_all_cookies()
-    page.open("/login")
-    code = page.one("#sign-in [name=code]")
-    assert not code.is_displayed()
-    page.fill("#sign-in", name="eyes", password=PASSWORD)
-    page.until(lambda: "6 位动态验证码" in page.one("#message").text)
-    assert code.is_displayed()
-    assert browser.switch_to.active_element == code
-    page.fill("#sign-in", code="000000")
-    page.until(lambda: "验证码不正确" in page.one("#message").text)
-    page.fill("#sign-in", code=pyotp.TOTP(secret).now())
-    page.until(lambda: browser.current_url == desk.url + "/")
-    assert page.one("#live")
-    browser.delete_all_cookies()
