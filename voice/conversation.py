@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import anyio
 import structlog
 
 from asr import Transcript
-from dialog import Action, CallContext, EndCall, Transfer, phrases
+from dialog import Action, CallContext, EndCall, Message, Transfer, phrases
 from dialog.expecting import asked_in
 from dialog.intents import is_backchannel, is_presence_check
 from voice import turns
 from voice.answers import Answers
+from voice.call_record import CallRecord
 from voice.ear import Ear, Heard, HeardEvent, HearingFailed, Keys, Pausing
-from voice.events import Happened, LineQuality, Turn
 from voice.handover import HandOver
 from voice.history import History
 from voice.kit import Kit
 from voice.mouth import Mouth
-from voice.phone import Leg, LineStats
+from voice.overhear import Overhearing, SharedAudio
+from voice.phone import Leg
 from voice.recorder import CallRecorder
 from voice.replies import Replies, Reply, TextSource, fixed_text
 from voice.silences import answer_to_silence
@@ -51,8 +51,9 @@ class Conversation:
         self._kit = kit
         self._call = call
         self._recorder = recorder
+        self._record = CallRecord(call.call_id, kit.journal, recorder)
+        self.happened, self.tell_line = self._record.happened, self._record.line
         self._history = History()
-        self._turn_count = 0
         self._silences = 0
         self._failures = 0  # in a row
         self._spoken_to = False  # the caller has said something
@@ -70,8 +71,10 @@ class Conversation:
             on_closed=self._on_reply_closed,
             on_over=self._on_reply_over,
         )
+        audio = SharedAudio(leg)
+        self._overhearing = Overhearing(audio, kit, self._record)
         self._ear = Ear(
-            leg,
+            audio.as_leg(),
             kit.recognizer,
             kit.turns,
             kit.endpointer,
@@ -87,13 +90,15 @@ class Conversation:
         self._send.close()
         self._events.close()
 
-    def happened(self, kind: str, detail: Mapping[str, Any] | None = None) -> None:
-        """Put an event into the record."""
-        self._kit.journal.emit(Happened(self._call.call_id, self._recorder.clock_s, kind, detail or {}))
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """What has been said and heard, oldest first."""
+        return self._history.messages
 
     async def converse(self) -> None:
         """Greet, then answer what is heard until the call is over."""
         async with anyio.create_task_group() as self._tasks:
+            self._overhearing.open(self._tasks)
             self._tasks.start_soon(self._end_with_leg)
             self._tasks.start_soon(self._limit_time)
             self._ear.heard_s = self._recorder.clock_s
@@ -105,6 +110,7 @@ class Conversation:
                         break
             finally:
                 self._replies.stop()
+            await self._overhearing.finish()
             self._tasks.cancel_scope.cancel()
 
     async def _end_with_leg(self) -> None:
@@ -234,7 +240,7 @@ class Conversation:
     def _resume(self, preface: str = "") -> None:
         if self._replies.current is None and self._replies.paused is not None:
             self.happened("resumed")
-            self._replies.resume(self._tasks, self._next_index(), preface)
+            self._replies.resume(self._tasks, self._record.next_index(), preface)
 
     def _on_hearing_failed(self, failed: HearingFailed) -> None:
         log.warning("asr_failed", call_id=self._call.call_id, error=str(failed.error))
@@ -283,7 +289,7 @@ class Conversation:
         """Reply to what the caller said last."""
         self._answer_next = False
         if reply := self._answers.ahead.take(self._history.messages):
-            reply.index, reply.heard = self._next_index(), self._asked
+            reply.index, reply.heard = self._record.next_index(), self._asked
             self._replies.adopt(self._tasks, reply)
         else:
             self._start(self._answers.text, self._asked)
@@ -293,7 +299,7 @@ class Conversation:
         await self._replies.tell(self._new_reply(None), text)
 
     def _new_reply(self, heard: Heard | None) -> Reply:
-        return Reply(self._next_index(), heard, self._history.basis())
+        return Reply(self._record.next_index(), heard, self._history.basis())
 
     def _on_reply_closed(self, reply: Reply, heard_text: str) -> None:
         """Remember only what the caller really heard."""
@@ -326,22 +332,13 @@ class Conversation:
     def _on_filed(self) -> None:
         self.outcome = "ticket"
 
-    def tell_line(self, leg: Literal["caller", "seat"], stats: LineStats) -> None:
-        """Put how a leg's line was into the record."""
-        self._kit.journal.emit(LineQuality(self._call.call_id, leg, **asdict(stats)))
-
-    def _next_index(self) -> int:
-        self._turn_count += 1
-        return self._turn_count - 1
-
     def _to_history(self, said: Transcript) -> None:
         self._history.caller_said(said.text, said.confidence, said.raw)
 
     def _record_caller(self, said: Transcript, started_s: float, ended_s: float) -> None:
         self._spoken_to = True
         self._silences = self._failures = 0
-        turn = Turn(self._call.call_id, self._next_index(), "caller", said.text, started_s, ended_s)
-        self._kit.journal.emit(replace(turn, asr_raw=said.raw, asr_confidence=said.confidence))
+        self._record.said("caller", self._record.next_index(), said, started_s, ended_s)
 
     # endings
 
@@ -370,6 +367,7 @@ class Conversation:
             self._call,
             self._leg,
             self._recorder,
+            self._overhearing,
             say=self.tell,
             tell=self.happened,
             line=self.tell_line,
@@ -383,6 +381,8 @@ class Conversation:
                 self.end_reason = self.outcome = "transferred"
             elif hand_over.caller_gone:
                 self.end_reason = "caller_hangup"
+            if hand_over.promised:
+                self.outcome = "callback"
         if hand_over.handed_back:
             self._ear.deaf = self._handing_over = False
             self._say(phrases.BACK_AGAIN)

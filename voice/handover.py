@@ -7,23 +7,28 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
-from dialog import CallContext, TicketDraft, Transfer
+from dialog import CallContext, Summary, TicketDraft, Transfer
 from voice.events import TransferUpdated
 from voice.kit import Kit
+from voice.overhear import Overhearing
 from voice.phone import Leg, LineStats
 from voice.policies import Outcome, TransferRequest
 from voice.recorder import CallRecorder
-from voice.transfer import TransferRunner
+from voice.transfer import TransferRunner, callback_draft
 
 
 @dataclass(slots=True)
 class HandOver:
-    """Gives a caller to a person; `connected`, `caller_gone` and `handed_back` say what came of it."""
+    """Gives a caller to a person.
+
+    `connected`, `caller_gone`, `handed_back` and `promised` (a call-back) say what came of it.
+    """
 
     kit: Kit
     call: CallContext
     leg: Leg
     recorder: CallRecorder
+    overhearing: Overhearing
     say: Callable[[str], Awaitable[None]]  # to the caller
     tell: Callable[[str, Mapping[str, Any]], None]  # an event, for the record
     line: Callable[[Literal["caller", "seat"], LineStats], None]
@@ -32,6 +37,7 @@ class HandOver:
     connected: bool = False
     caller_gone: bool = False
     handed_back: bool = False
+    promised: bool = False
 
     async def run(self, transfer: Transfer) -> None:
         """Carry `transfer` out to its end, which is the call's. Raises what the policy's steps raise."""
@@ -45,11 +51,12 @@ class HandOver:
             board=kit.board,
             voice=kit.voice,
             recorder=self.recorder,
+            overhearing=self.overhearing,
             settings=kit.seats,
             say=self.say,
             tell=self.tell,
             line=partial(self.line, "seat"),
-            file_ticket=self.file_ticket,
+            promise=partial(self._promise, transfer.summary, transfer.skill),
             next_keys=self.next_keys,
         )
         outcome = Outcome("failed")
@@ -67,3 +74,26 @@ class HandOver:
             self.connected, self.caller_gone = runner.connected, outcome.caller_gone
             self.handed_back = outcome.handed_back
             kit.journal.emit(replace(update, seat=runner.last_seat_id, outcome=outcome.word))
+        if kit.callbacks is None:
+            return
+        if runner.connected:
+            await kit.callbacks.reached(self.call)
+        elif outcome.caller_gone and runner.queued and not self.promised:
+            await self._call_back("abandoned", transfer.summary, transfer.skill)
+
+    async def _promise(self, summary: Summary, skill: str) -> bool:
+        """A call-back, or else a work order that asks the staff for one; a withheld number gets no promise."""
+        if await self._call_back("promised", summary, skill):
+            return True
+        filed = await self.file_ticket(callback_draft(self.call.caller, summary))
+        return bool(filed and self.call.caller)
+
+    async def _call_back(
+        self, reason: Literal["promised", "abandoned"], summary: Summary, skill: str
+    ) -> bool:
+        book = self.kit.callbacks
+        if book is None or not await book.promise(self.call, reason, summary, skill):
+            return False
+        self.promised = True
+        self.tell("callback_promised", {"reason": reason})
+        return True

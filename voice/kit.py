@@ -12,6 +12,7 @@ from voice.endpointing import Endpointer
 from voice.events import Journal
 from voice.phone import Phone
 from voice.policies import Policy
+from voice.promises import Promises
 from voice.recorder import CallRecorder, StereoFile
 from voice.replies import Pace
 from voice.seats import SeatBoard, SeatSettings
@@ -35,5 +36,7 @@ class Kit:
     endpointer: Endpointer
     pace: Pace
     seats: SeatSettings
+    overloaded: Callable[[], bool] = lambda: False  # the machine does not keep up: do what must be done only
     max_call_s: float = 1800.0  # of talk with the agent; then it hands the caller to a person
+    callbacks: Promises | None = None  # None: nobody is called back by us
     recorders: dict[str, CallRecorder] = field(default_factory=dict)  # of the calls that run, by call id

@@ -12,6 +12,7 @@ import structlog
 from dialog import Summary, TicketDraft
 from tts import TtsError, Voice
 from voice.music import hold_music
+from voice.overhear import Overhearing
 from voice.phone import BYTES_PER_CHUNK, CallError, Leg, LegGone, LineStats, Phone
 from voice.policies import (
     AskKey,
@@ -58,24 +59,29 @@ class TransferRunner:
         board: SeatBoard,
         voice: Voice,
         recorder: CallRecorder,
+        overhearing: Overhearing,
         settings: SeatSettings,
         say: Callable[[str], Awaitable[None]],
         tell: Callable[[str, Mapping[str, Any]], None],
         line: Callable[[LineStats], None],
-        file_ticket: Callable[[TicketDraft], Awaitable[str]],
+        promise: Callable[[], Awaitable[bool]],
         next_keys: Callable[[float], Awaitable[str]],
     ) -> None:
-        """`say` speaks to the caller, `next_keys` waits so long for what the caller keys ("": nothing)."""
+        """`say` speaks to the caller, `next_keys` waits so long for what the caller keys ("": nothing).
+
+        `promise` has the caller called back; False: nobody will be.
+        """
         self._caller = caller
         self._phone = phone
         self._board = board
         self._voice = voice
         self._recorder = recorder
+        self._overhearing = overhearing
         self._settings = settings
         self._say = say
         self._tell = tell
         self._line = line
-        self._file_ticket = file_ticket
+        self._promise = promise
         self._next_keys = next_keys
         self._music: anyio.CancelScope | None = None
         self._tried: list[str] = []
@@ -83,6 +89,7 @@ class TransferRunner:
         self._wanted: Mapping[str, Any] = {}  # whom the seat before sends the caller on to
         self.last_seat_id = ""
         self.connected = False
+        self.queued = False  # the caller had to wait for a seat
 
     async def run(self, policy: Policy, request: TransferRequest) -> Outcome:
         """Drive `policy` to its end; the seat is released and its leg ended whatever happens."""
@@ -110,8 +117,7 @@ class TransferRunner:
             await self._board.leave(self._caller.call_id)
             return R.DONE
         if isinstance(step, PromiseCallback):
-            draft = callback_draft(self._caller.remote, self._request.summary)
-            return R.DONE if await self._file_ticket(draft) else R.UNREACHABLE
+            return R.DONE if await self._promise() else R.UNREACHABLE
         if isinstance(step, Bridge):
             return await self._bridge()
         if isinstance(step, Refer):
@@ -230,6 +236,7 @@ class TransferRunner:
                 return R.DONE
             if anyio.current_time() + CLAIM_EVERY_S > waits_until:
                 if found.on_duty and self._request.max_wait_s:
+                    self.queued = True
                     self._tell("queued", {"ahead": found.ahead, "expected_s": round(found.expected_s)})
                 return found
             await anyio.sleep(CLAIM_EVERY_S)
@@ -254,16 +261,21 @@ class TransferRunner:
             ended = await talk.run(self._joined)
         except CallError:
             return R.UNREACHABLE
+        finally:
+            self._overhearing.end()
         self._wanted = talk.send_on
         seat.tell("unbridged", {"by": ended.value})
         return ended
 
     def _joined(self) -> None:
         assert self._seat is not None
+        assert self._seat.leg is not None
         self.connected = True
         self._seat.tell("bridged")
+        self._overhearing.begin(self._seat.leg)
 
     def _switch_music(self, on: bool) -> None:
+        self._overhearing.held = on
         if on:
             self._start_music()
         else:

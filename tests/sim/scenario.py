@@ -274,6 +274,6 @@ def _check_record(call: Call) -> None:
 
 
 def _as_line(turn: Turn) -> str:
-    if turn.who == "caller":
-        return f"caller {turn.text}"
+    if turn.who != "agent":
+        return f"{turn.who} {turn.text}"
     return f"agent  {turn.heard_text}{'✂' if turn.interrupted else ''}"
