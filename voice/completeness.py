@@ -30,7 +30,7 @@ _DENIED = 1.4  # 不是 may be all, or be corrected: 不是，是三栋
 _QUESTION = 1.5  # who has asked what they want to know has said most of it; fitted to sentences of both kinds
 _HOW_TO = 1.5  # nor much after 怎么装电动汽车充电桩; chosen with the sample knowledge in view
 _TO_ITS_END = 1.5  # and nothing is left to say after 去哪里
-_SHORT = 8  # characters; longer texts are about a matter
+_SHORT, _ANSWER = 8, 12  # characters; longer texts are about a matter
 _SPELLED = "零一二三四五六七八九"
 _SAME = str.maketrans("0123456789〇幺○", "零一二三四五六七八九零一零")
 _NO_WORDS = re.compile("[^0-9A-Za-z一-鿿〇○]+")
@@ -111,7 +111,7 @@ def log_odds(text: str, *, expects: Expects = "anything", digits: int = 0) -> fl
         return 0.0
     odds = model().log_odds(text)
     odds += _ASKED_FOR if expects in ("place", "name", "time") else 0.0
-    odds += _ANSWERED if expects == "yes_no" and len(text) <= _SHORT else 0.0
+    odds += _ANSWERED if expects == "yes_no" and len(text) <= _ANSWER else 0.0
     odds += (_QUESTION if _ASKS.search(text) else 0.0) + (_TO_ITS_END if _ASKED_LAST.search(text) else 0.0)
     odds += _HOW_TO if _HOW_TO_DO_IT.search(text) and not _ASKED_LAST.search(text) else 0.0
     return max(-CERTAIN, min(_AFTER_LATIN if text[-1] == UNKNOWN else CERTAIN, odds))
