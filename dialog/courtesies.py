@@ -31,6 +31,11 @@ _RATINGS = (
 )
 
 
+def rating_of(said: str) -> int | None:
+    """What `said`, without punctuation, thinks of a service: 1 (not satisfied) to 3; None: nothing."""
+    return next((rating for rating, words in _RATINGS if words.search(said)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Courtesies:
     """Small words and the end of a call; `ask_satisfaction`: before the goodbye, how the call was."""
@@ -106,7 +111,7 @@ class Courtesies:
         said = clean(turn.text)
         if turn.talk.awaiting != "satisfaction" or intent not in _NO_MATTER or is_question(said):
             return None
-        rating = next((rating for rating, words in _RATINGS if words.search(said)), None)
+        rating = rating_of(said)
         if rating is None:  # 嗯, 好的 and 谢谢 are no opinion, and a mumble here is no reason to ask again
             return _goodbye(turn) if len(said) <= FEW_CHARS else None
         if rating > 1:

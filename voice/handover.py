@@ -82,7 +82,7 @@ class HandOver:
             await self._call_back("abandoned", transfer.summary, transfer.skill)
 
     async def _promise(self, summary: Summary, skill: str) -> bool:
-        """A call-back, or else a work order that asks the staff for one; a withheld number gets no promise."""
+        """A call-back, or else a work order that asks the staff for one; a withheld number gets none."""
         if await self._call_back("promised", summary, skill):
             return True
         filed = await self.file_ticket(callback_draft(self.call.caller, summary))

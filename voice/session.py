@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
+from typing import Any
 
 import anyio
 import structlog
@@ -20,16 +22,23 @@ log = structlog.get_logger()
 BREAK_OFF_S = 10.0  # for the last words of a call that went wrong
 
 
-async def run_call(leg: Leg, kit: Kit) -> None:
-    """Answer, talk, perhaps transfer, and leave a complete record; returns when the leg is gone."""
+async def run_call(leg: Leg, kit: Kit, placed: Mapping[str, Any] | None = None) -> Conversation:
+    """Answer, talk, perhaps transfer, and leave a complete record; returns when the leg is gone.
+
+    With `placed`, the detail of its event, it is a call that we placed and the other side has answered.
+    """
     call = CallContext(leg.call_id, leg.remote)
     file, name = kit.open_recording(call.call_id)
-    kit.journal.emit(CallStarted(call.call_id, leg.remote, leg.local, _now(), name))
+    caller, callee = (leg.remote, leg.local) if placed is None else (leg.local, leg.remote)
+    kit.journal.emit(CallStarted(call.call_id, caller, callee, _now(), name))
     recorder = kit.recorders[call.call_id] = CallRecorder(leg, file, kit.journal)
     talk = Conversation(leg, kit, call, recorder)
     end_reason = "failed"
     try:
-        await leg.answer()
+        if placed is None:
+            await leg.answer()
+        else:
+            talk.happened("callback", placed)
         kit.journal.emit(CallAnswered(call.call_id, _now()))
         await talk.converse()
         end_reason = talk.end_reason
@@ -58,6 +67,7 @@ async def run_call(leg: Leg, kit: Kit) -> None:
             talk.tell_line("caller", leg.line())
             kit.journal.emit(CallEnded(call.call_id, _now(), end_reason, talk.outcome, talk.satisfaction))
             await kit.journal.durable()
+    return talk
 
 
 async def _last_words(talk: Conversation, text: str) -> None:
