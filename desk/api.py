@@ -189,8 +189,15 @@ def seats_router(store: Store) -> APIRouter:
 
     @router.post("/{seat_id}/status", response_model=Seat)
     def set_status(seat_id: str, body: SeatStatus, me: Me, noted: Noted) -> dict[str, Any]:
-        """Set a seat's status; while it rings or talks only ops and admin may (to free one that is stuck)."""
+        """Set a seat's status, the role seat only its own.
+
+        While it rings or talks only ops and admins may, to free one that is stuck.
+        """
         in_call = ("ringing", "talking") if me.role == "seat" else ()
+        if me.role == "seat" and any(
+            seat["id"] == seat_id and not is_own(seat, me) for seat in store.seats()
+        ):
+            raise HTTPException(403, f"{me.name} does not work at the seat {seat_id}")
         with store.batch():
             if not store.set_seat_status(seat_id, body.status, unless=in_call):
                 raise HTTPException(409, f"the seat {seat_id} is in a call")

@@ -15,17 +15,24 @@ from desk.accounts import accounts_router
 from desk.api import calls_router, seats_router, tickets_router
 from desk.audit import audit_router
 from desk.auth import Gate, only
+from desk.board import BoardWatch
 from desk.knowledge import KnowledgeIndex, knowledge_router
 from desk.live import LiveFeed, sse
 from desk.models import ChatIn, ChatOut
 from desk.outbox import outbox_router
+from desk.seat_api import seat_router
 from desk.session import session_router
 from records import Conflict, NotFound, RecordsError
 from records.keys import Keys
 from records.store import Store
 
 STATIC = Path(__file__).parent / "static"
-PAGES = {"/login": "login.html", "/": "calls.html", "/calls/{call_id}": "call.html"}
+PAGES = {
+    "/login": "login.html",
+    "/": "calls.html",
+    "/calls/{call_id}": "call.html",
+    "/seat": "seat.html",
+}
 
 
 def create_desk(
@@ -41,14 +48,15 @@ def create_desk(
     chat: Callable[[str, str], Awaitable[dict[str, Any]]] | None = None,
     knowledge: KnowledgeIndex | None = None,
     kb_search: Callable[[str, int], list[dict[str, Any]]] | None = None,
+    wrap_up_s: float | None = None,
 ) -> FastAPI:
     """The web desk as an ASGI application, to be served in the program's own event loop.
 
     `ready`, `metrics` (Prometheus text), `chat` (session, text -> a reply as in docs/interface.md) and
     `pause_recording` (call id, whether to pause or to resume, who wants it; raises NotFound, Conflict) run on
     that loop, `knowledge` in worker threads. Without `chat` its path answers 503, so does a search without
-    `knowledge`; without `pause_recording` no call runs here. Before the server is stopped, `live` must be
-    closed.
+    `knowledge`; without `pause_recording` no call runs here. `wrap_up_s` is a
+    seat's time between two calls. Before the server is stopped, `live` must be closed.
     """
     app = FastAPI(
         title="12345 hotline voice agent",
@@ -66,11 +74,12 @@ def create_desk(
     app.include_router(tickets_router(store))
     app.include_router(outbox_router(store))
     app.include_router(seats_router(store))
+    app.include_router(seat_router(store, wrap_up_s))
     if kb_search is not None:  # until all callers give `knowledge`
         knowledge = KnowledgeIndex(kb_search, lambda: None, lambda _days, _limit: [])
     app.include_router(knowledge_router(store, knowledge))
     _add_health(app, ready, metrics)
-    _add_live(app, live, chat)
+    _add_live(app, live, BoardWatch(store, live), chat)
     _add_pages(app)
     app.openapi()  # kept by FastAPI; made at the first request it would hold up the event loop
     return app
@@ -98,13 +107,15 @@ def _add_health(app: FastAPI, ready: Callable[[], bool], metrics: Callable[[], s
 def _add_live(
     app: FastAPI,
     live: LiveFeed,
+    board: BoardWatch,
     chat: Callable[[str, str], Awaitable[dict[str, Any]]] | None,
 ) -> None:
     @app.get("/api/v1/events", tags=["calls"], response_class=StreamingResponse)
     async def events() -> StreamingResponse:
         """Live call events as server-sent events, each a JSON object with at least `kind` and `call_id`."""
         headers = {"X-Accel-Buffering": "no"}
-        return StreamingResponse(sse(live), media_type="text/event-stream", headers=headers)
+        stream = sse(live, look=board.look)
+        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
     @app.post("/api/v1/chat", tags=["chat"], response_model=ChatOut)
     async def post_chat(body: ChatIn) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,16 +58,35 @@ class LiveFeed:
         self._watchers.clear()
 
 
-async def sse(feed: LiveFeed, ping_s: float = 15.0) -> AsyncIterator[str]:
-    """The feed as server-sent events, with a comment now and then so that proxies keep the line open."""
+async def sse(
+    feed: LiveFeed,
+    ping_s: float = 15.0,
+    *,
+    look: Callable[[], Awaitable[None]] | None = None,
+    look_every_s: float = 0.25,
+) -> AsyncIterator[str]:
+    """The feed as server-sent events, with a comment now and then so that proxies keep the line open.
+
+    `look`, called every `look_every_s`, may publish what the feed is not told by itself.
+    """
     with feed.watch() as events:
         yield "retry: 2000\n\n"
+        ping_at = anyio.current_time() + ping_s
+        look_at = anyio.current_time() if look is not None else math.inf
         while True:
             event: Event | None = None
-            with anyio.move_on_after(ping_s):
+            with anyio.move_on_after(max(0.0, min(ping_at, look_at) - anyio.current_time())):
                 try:
                     event = await events.receive()
                 except anyio.EndOfStream:
                     return
-            text = f"data: {json.dumps(event, ensure_ascii=False)}" if event is not None else ": still here"
-            yield text + "\n\n"
+            if look is not None and anyio.current_time() >= look_at:
+                await look()
+                look_at = anyio.current_time() + look_every_s
+            if event is not None:
+                yield f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
+            elif anyio.current_time() >= ping_at:
+                yield ": still here\n\n"
+            else:
+                continue
+            ping_at = anyio.current_time() + ping_s

@@ -190,7 +190,10 @@ class SeatStatus(BaseModel):
 
 
 class Seat(BaseModel):
-    """A seat, its status (away, free, ringing, talking, wrap_up) since when, and its call."""
+    """A seat, its status (away, free, ringing, talking, wrap_up) since when, its call, on which node.
+
+    `user` is the account that works there now, "" for none.
+    """
 
     id: str
     name: str
@@ -199,6 +202,86 @@ class Seat(BaseModel):
     status: str
     since: str
     call_id: str | None
+    node: str = ""
+    user: str = ""
+
+
+class Workplace(BaseModel):
+    """Where the sender works: the seat, null for none; how long a wrap-up lasts; how many callers wait.
+
+    `now` is the desk's clock, `wrap_up_s` is null where the desk does not know it.
+    """
+
+    name: str
+    role: str
+    seat: Seat | None
+    wrap_up_s: float | None
+    waiting: int
+    now: str
+
+
+class SeatAnswer(BaseModel):
+    """Whether a seat takes the call that it rings for; with `call_id` only if it still is that one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verdict: Literal["accepted", "declined"]
+    call_id: str | None = None
+
+
+_SIP_OR_NOTHING = r"^(sips?:[\w.+*#-]+@[\w.:\[\]-]+(;[\w.=;-]+)?)?$"
+
+
+class CommandDetail(BaseModel):
+    """What a command needs: `add` a `uri` to ring, `send_on` a `seat` or a `skill`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    uri: Annotated[str, Field(max_length=300, pattern=_SIP_OR_NOTHING)] = ""
+    seat: Annotated[str, Field(max_length=64)] = ""
+    skill: Annotated[str, Field(max_length=64)] = ""
+
+
+class CallCommand(BaseModel):
+    """What a seat wants done with the call that it is in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["hold", "resume", "add", "drop", "send_on", "hand_back"]
+    detail: CommandDetail = CommandDetail()
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.action == "add" and not self.detail.uri:
+            raise ValueError("add needs detail.uri, a SIP address to ring")
+        if self.action == "send_on" and bool(self.detail.seat) == bool(self.detail.skill):
+            raise ValueError("send_on needs detail.seat or detail.skill, one of them")
+        return self
+
+
+class SeatCallItem(CallItem):
+    """A call that a seat was rung for; `connected`: this seat talked to the caller."""
+
+    request: str
+    transfer_outcome: str
+    connected: bool
+
+
+class Waiting(BaseModel):
+    """A caller who waits for a seat, the first in the queue comes first; `priority` 1: an emergency."""
+
+    call_id: str
+    node: str
+    skill: str
+    priority: int
+    since: str
+
+
+class History(BaseModel):
+    """What a telephone number has behind it: its newest calls and its newest open work orders."""
+
+    calls: list[CallItem]
+    tickets: list[Ticket]
 
 
 _NO_CONTROLS = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"

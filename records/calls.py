@@ -111,10 +111,10 @@ def list_calls(
         said = select(turns.c.call_id).where(or_(*(c.icontains(q, autoescape=True) for c in columns)))
         query = query.where(calls.c.id.in_(said))
     newest = (calls.c.started_at.desc(), calls.c.id.desc())
-    return paged(connection, query, newest, page, overview=_overview())
+    return paged(connection, query, newest, page, overview=overview())
 
 
-def _overview() -> tuple[ColumnElement[Any], ...]:
+def overview() -> tuple[ColumnElement[Any], ...]:
     """What a list shows at a glance: how many turns, and what the caller said first."""
     of_call = turns.c.call_id == calls.c.id
     count = select(func.count()).where(of_call).scalar_subquery()

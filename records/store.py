@@ -20,6 +20,7 @@ from records.commands import Commands
 from records.engine import Database
 from records.queue import Queue
 from records.users import User
+from records.workplace import Workplace
 
 
 def _china_now() -> datetime:
@@ -47,6 +48,7 @@ class Store:
         self.accounts = Accounts(self._db, clock)
         self.audit = Audit(self._db, clock)
         self.callbacks = Callbacks(self._db, clock)
+        self.workplace = Workplace(self._db, clock)
 
     def close(self) -> None:
         """Close all connections."""

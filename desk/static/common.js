@@ -11,8 +11,8 @@ export class ApiError extends Error {
 }
 
 // Ask the API; a session that is over leads to the sign-in page (unless `stay`).
-export async function api(path, { method = "GET", body, stay = false } = {}) {
-  const options = { method, credentials: "same-origin", headers: {} };
+export async function api(path, { method = "GET", body, stay = false, headers = {} } = {}) {
+  const options = { method, credentials: "same-origin", headers: { ...headers } };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
@@ -25,18 +25,20 @@ export async function api(path, { method = "GET", body, stay = false } = {}) {
     const detail = await response.json().then((json) => json.detail, () => "");
     throw new ApiError(response.status, detail, response.headers.get("WWW-Authenticate"));
   }
-  return response.status === 204 ? null : response.json();
+  return response.status === 204 || response.status === 202 ? null : response.json();
 }
 
 // Call `changed(event)` for every live event; shows in the header whether the line is up.
 // Only a page in view holds a line: a browser has six for a site, and pages kept for "back" would use them up.
-export function live(changed) {
+// With `always` a page behind others holds it too; `shown(up)` is told whether the line is up.
+export function live(changed, { always = false, shown = () => {} } = {}) {
   const sign = document.getElementById("live");
   let source = null;
   let missed = false;
   const show = (up) => {
     sign.classList.toggle("up", up);
     sign.textContent = up ? "实时连接" : "连接中断，正在重连";
+    shown(up);
   };
   const close = () => {
     source?.close();
@@ -61,7 +63,7 @@ export function live(changed) {
     };
     source.onmessage = (message) => changed(JSON.parse(message.data));
   };
-  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  if (!always) document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   addEventListener("pagehide", close);
   addEventListener("pageshow", open);
   open();
@@ -99,7 +101,7 @@ export async function header() {
   return account;
 }
 
-const ROLE = { seat: "坐席", ops: "运营", admin: "管理员" };
+export const ROLE = { seat: "坐席", ops: "运营", admin: "管理员" };
 
 export const OUTCOME = {
   answered: ["已答复", "good"],

@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.ui import WebDriverWait
 
 from records.recording import Recording
 
+from .browsing import MISSING, Page, chromium
 from .conftest import PASSWORD, TURNS, Desk
 
-CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-missing = [str(path) for path in (CHROMIUM, DRIVER) if not path.exists()]
 pytestmark = [
     pytest.mark.web,
-    pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}"),
+    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
 ]
 
 
-class Page:
-    """A browser window and what a person does in it."""
-
-    def __init__(self, browser: webdriver.Chrome, url: str) -> None:
-        self.browser = browser
-        self.url = url
-
-    def open(self, path: str) -> None:
-        self.browser.get(self.url + path)
-
-    def all(self, selector: str) -> list[WebElement]:
-        return self.browser.find_elements(By.CSS_SELECTOR, selector)
-
-    def one(self, selector: str) -> WebElement:
-        return self.until(lambda: next(iter(self.all(selector)), None))
-
-    def texts(self, selector: str) -> list[str]:
-        return [element.text for element in self.all(selector)]
-
-    def until(self, found: Callable[[], Any], timeout_s: float = 10.0) -> Any:
-        return WebDriverWait(self.browser, timeout_s, 0.05).until(lambda _: found())
-
-    def fill(self, form: str, **values: str) -> None:
-        for name, value in values.items():
-            self.one(f"{form} [name={name}]").send_keys(value)
-        self.one(f"{form} button.primary").click()
+class CallPage(Page):
+    """A window that plays calls."""
 
     def audio(self, expression: str) -> Any:
         return self.browser.execute_script(f"return document.getElementById('audio').{expression}")
@@ -62,36 +32,17 @@ class Page:
         assert len(marked) <= 1
         return marked[0] if marked else None
 
-    def problems(self) -> list[str]:
-        logged = self.browser.get_log("browser")  # type: ignore[no-untyped-call]
-        return [entry["message"] for entry in logged if entry["level"] == "SEVERE"]
-
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--disable-gpu",
-        "--mute-audio",
-        "--window-size=1440,1000",
-        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    service = webdriver.ChromeService(str(DRIVER), env={**os.environ, "NO_PROXY": "*"})
-    browser = webdriver.Chrome(options=options, service=service)
-    yield browser
-    browser.quit()
+    with chromium(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
 
 
 @pytest.fixture
-def page(browser: webdriver.Chrome, desk: Desk) -> Iterator[Page]:
+def page(browser: webdriver.Chrome, desk: Desk) -> Iterator[CallPage]:
     """A window in which ops has signed in."""
-    page = Page(browser, desk.url)
+    page = CallPage(browser, desk.url)
     page.open("/login")
     browser.delete_all_cookies()
     page.open("/")
@@ -129,7 +80,7 @@ def test_the_one_time_password_is_changed_on_the_page(browser: webdriver.Chrome,
     page.one("#calls tbody tr")
 
 
-def test_the_list_shows_calls_at_a_glance_and_hides_numbers(page: Page) -> None:
+def test_the_list_shows_calls_at_a_glance_and_hides_numbers(page: CallPage) -> None:
     assert len(page.all("#calls tbody tr")) == 50
     rows = page.texts("#calls tbody tr")
     transferred = next(row for row in rows if "两项补贴" in row)
@@ -140,7 +91,7 @@ def test_the_list_shows_calls_at_a_glance_and_hides_numbers(page: Page) -> None:
     assert "通话中" in rows[0]
 
 
-def test_the_list_is_searched_and_paged(page: Page) -> None:
+def test_the_list_is_searched_and_paged(page: CallPage) -> None:
     page.fill("#filters", q="半夜还在施工")
     page.until(lambda: len(page.all("#calls tbody tr")) == 1)
     assert "已立工单" in page.one("#calls tbody tr").text
@@ -154,7 +105,7 @@ def test_the_list_is_searched_and_paged(page: Page) -> None:
     assert "page=2" in page.browser.current_url
 
 
-def test_a_new_call_appears_by_itself(page: Page, desk: Desk) -> None:
+def test_a_new_call_appears_by_itself(page: CallPage, desk: Desk) -> None:
     page.until(lambda: "up" in page.one("#live").get_attribute("class").split())
     desk.store.save_call("fresh", caller="13700000007", started_at="2001-01-01T00:00:00Z")
     desk.store.save_call("fresh", started_at=desk.store.calls()["items"][0]["started_at"][:-1] + "Z")
@@ -164,7 +115,7 @@ def test_a_new_call_appears_by_itself(page: Page, desk: Desk) -> None:
     assert any("137****0007" in row for row in page.texts("#calls tbody tr"))
 
 
-def test_the_turn_being_heard_moves_with_the_audio(page: Page) -> None:
+def test_the_turn_being_heard_moves_with_the_audio(page: CallPage) -> None:
     page.until(lambda: any("两项补贴" in text for text in page.texts("#calls tbody tr")))
     next(row for row in page.all("#calls tbody tr") if "两项补贴" in row.text).click()
     page.until(lambda: len(page.all("#turns .turn")) == len(TURNS))
@@ -181,7 +132,7 @@ def test_the_turn_being_heard_moves_with_the_audio(page: Page) -> None:
     page.until(lambda: page.audio("paused"))
 
 
-def test_a_click_on_a_turn_plays_from_there(page: Page) -> None:
+def test_a_click_on_a_turn_plays_from_there(page: CallPage) -> None:
     page.open("/calls/transferred")
     page.until(lambda: page.audio("readyState") >= 1)
     for index in (4, 2):
@@ -196,7 +147,7 @@ def test_a_click_on_a_turn_plays_from_there(page: Page) -> None:
     page.until(lambda: page.audio("paused"))
 
 
-def test_a_call_shows_what_was_sure_slow_and_why_it_was_handed_over(page: Page) -> None:
+def test_a_call_shows_what_was_sure_slow_and_why_it_was_handed_over(page: CallPage) -> None:
     page.open("/calls/transferred")
     page.one("#turns .turn")
     turns = page.texts("#turns .turn")
@@ -218,7 +169,7 @@ def test_a_call_shows_what_was_sure_slow_and_why_it_was_handed_over(page: Page) 
         assert words in transfer
 
 
-def test_a_complaint_shows_its_work_order(page: Page) -> None:
+def test_a_complaint_shows_its_work_order(page: CallPage) -> None:
     page.open("/calls/complaint")
     page.until(lambda: page.one("#ticket").text)
     ticket = page.one("#ticket").text
@@ -227,7 +178,7 @@ def test_a_complaint_shows_its_work_order(page: Page) -> None:
     assert page.one("#no-audio").text == "这通电话没有录音。"
 
 
-def test_a_running_call_is_followed_and_heard(page: Page, desk: Desk) -> None:
+def test_a_running_call_is_followed_and_heard(page: CallPage, desk: Desk) -> None:
     recording = Recording(desk.recordings_dir / "running.wav")
     recording.write(bytes(16000 * 6), bytes(16000 * 6))
     page.open("/calls/running")
@@ -242,7 +193,7 @@ def test_a_running_call_is_followed_and_heard(page: Page, desk: Desk) -> None:
     recording.close().result(10)
 
 
-def test_pages_left_behind_hold_no_line_to_the_desk(page: Page, desk: Desk) -> None:
+def test_pages_left_behind_hold_no_line_to_the_desk(page: CallPage, desk: Desk) -> None:
     """A browser has six connections for a site; pages it keeps for going back must not use them up."""
     for n in range(10):
         page.open(f"/calls/plain-{n}")
@@ -253,7 +204,7 @@ def test_pages_left_behind_hold_no_line_to_the_desk(page: Page, desk: Desk) -> N
     page.until(lambda: "up" in page.one("#live").get_attribute("class").split())
 
 
-def test_the_page_says_when_there_is_no_such_call(page: Page) -> None:
+def test_the_page_says_when_there_is_no_such_call(page: CallPage) -> None:
     page.open("/calls/none")
     page.until(lambda: page.one("#error").text == "没有这通电话的记录。")
     assert all("404" in problem for problem in page.problems())

@@ -294,6 +294,8 @@ def test_seats_are_added_and_change_their_status(desk: Desk) -> None:
         made = machine.post(f"{API}/seats", json=body)
         assert made.status_code == 201
         assert (made.json()["status"], made.json()["skills"]) == ("away", ["社保"])
+        assert seat.post(f"{API}/seats/s2/status", json={"status": "free"}).status_code == 403
+        assert seat.post(f"{API}/seats/s2/login").json()["user"] == "seat"
         assert seat.post(f"{API}/seats/s2/status", json={"status": "free"}).json()["status"] == "free"
         claimed = desk.store.claim_seat("社保", "transferred")
         assert claimed is not None
