@@ -36,6 +36,7 @@ from dialog.words import clean, spoken_digits, strip_fillers
 __all__ = ["MAX_TRIES", "SLOTS", "Clerk", "Intake", "Slot"]
 
 MAX_TRIES = 2  # times one question is asked; then what was said is taken, or the slot stays empty
+_NEEDED = ("matter", "contact", "confirm", "change", "join", "filing")  # not to be left open
 _MANY_DIGITS = 8  # of a number, from which on a caller is told how many are missing instead of 请继续
 
 _SAME_NUMBER = re.compile(
@@ -90,6 +91,17 @@ class Clerk:
 
     def answer(self, intake: Intake, text: str, caller: str) -> Intake:
         """The intake after the caller's answer `text`; `caller` is the number called from, "" if withheld."""
+        after = self._answer(intake, text, caller)
+        if replace(after, last=intake.last, tries=intake.tries) != intake or after.tries > intake.tries:
+            return after
+        # Nothing was learnt, though something seemed to be put right: no question is asked without end.
+        if intake.asking == "filing":
+            return intake
+        if intake.tries + 1 < MAX_TRIES or intake.asking in _NEEDED:
+            return replace(after, tries=intake.tries + 1)
+        return self._next(fill(after, intake.asking, getattr(after, intake.asking, "")))
+
+    def _answer(self, intake: Intake, text: str, caller: str) -> Intake:
         said = strip_fillers(text)
         if intake.asking == "filing":
             return intake

@@ -67,23 +67,13 @@ def _played(scripts: Sequence[Script], settings: Settings) -> list[Played]:
 def _dialog(settings: Settings) -> EmbeddedDialog:
     """The embedded dialog as a call has it, with a work order system that holds nothing."""
     from dialog.knowledge import Knowledge
-    from dialog.manager import EmbeddedDialog
-    from dialog.policy import Policy
-    from hotline.check import load_knowledge
-    from hotline.dialogs import open_clerk, open_guidance
+    from hotline.dialogs import open_embedded
     from hotline.kb_evaluation import NoTickets
+    from hotline.knowledge import known_passages
     from hotline.speech import open_writer
 
-    knowledge = Knowledge(load_knowledge(settings.dialog.knowledge))
-    return EmbeddedDialog(
-        knowledge,
-        NoTickets(),
-        city=settings.dialog.city,
-        policy=Policy(settings.dialog.transfer_below, settings.dialog.answer_from),
-        guidance=open_guidance(settings.dialog.services, knowledge),
-        clerk=open_clerk(settings.dialog, open_writer(settings.asr)),
-        ask_satisfaction=settings.dialog.ask_satisfaction,
-    )
+    words = open_writer(settings.asr)
+    return open_embedded(settings.dialog, Knowledge(known_passages(settings)), NoTickets(), words)
 
 
 def _figures(calls: Sequence[Played]) -> dict[str, Any]:

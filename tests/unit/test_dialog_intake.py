@@ -373,3 +373,14 @@ def test_what_is_only_called_wrong_is_asked_for() -> None:
     intake = taken(*FULL, "电话错了")
     assert CLERK.question(intake, CALLER) == phrases.INTAKE_CONTACT_ASK
     assert CLERK.answer(intake, "一三九零零一三九零零零", CALLER).asking == "confirm"
+
+
+def test_no_question_is_asked_without_end() -> None:
+    intake = taken(*FULL[:2])
+    assert intake.asking == "time"
+    tries = []
+    for _ in range(3):
+        intake = CLERK.answer(intake, "刚才说错了，是江北区建设路十八号", CALLER)
+        tries.append((intake.asking, intake.tries))
+    assert tries == [("time", 0), ("time", 1), ("name", 0)]
+    assert intake.place == "江北区建设路十八号"
