@@ -117,12 +117,20 @@ def log_odds(text: str, *, expects: Expects = "anything", digits: int = 0) -> fl
     return max(-CERTAIN, min(_AFTER_LATIN if text[-1] == UNKNOWN else CERTAIN, odds))
 
 
+# What a caller thought of the call.
+_OPINION = re.compile(
+    "(?:我?(?:很|非常|比较|挺|还算?|不太?)?(?:满意|不错|好|一般|可以|行)|按?[一二三])(?:了|吧|啊|的)?"
+)
+
+
 def _answer_log_odds(text: str) -> float | None:
     """After a question for yes or no; None for what is neither of them."""
     if _FILLERS_ONLY.fullmatch(text):
         return CERTAIN
     if _DENIES.fullmatch(text):
         return _DENIED
+    if _OPINION.fullmatch(text):
+        return SURE
     if _TAKES.fullmatch(text) and not text.endswith(("用这", "打这", "按这", "用那", "打那")):
         return SURE
     return CERTAIN if polarity(text) is not None and not _DANGLING_END.search(text) else None

@@ -25,7 +25,7 @@ TALK = [
             caller("没有了谢谢"),
             agent(phrases.ASK_SATISFACTION, within_ms=800),
             caller("满意"),
-            agent(phrases.RATED_GOODBYE, within_ms=2000),
+            agent(phrases.RATED_GOODBYE, within_ms=800),
         ],
         end=("agent_hangup", "answered"),
         turns=f"""
