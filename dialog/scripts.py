@@ -94,10 +94,11 @@ class Progress(Memory):
 
 @dataclass(frozen=True, slots=True)
 class ScriptDialog:
-    """A Dialog that asks a script's questions in one call; `summary` is what a seat is told."""
+    """A Dialog that asks a script's questions in one call; `summary` is what a seat of `skill` is told."""
 
     script: Script
     summary: Summary
+    skill: str = ""
 
     def greeting(self, call: CallContext) -> str:
         """What the agent says first."""
@@ -146,7 +147,7 @@ class ScriptDialog:
         if intent is Intent.HUMAN or intent in EMERGENCIES:
             now, summary = replace(state, wants_person=True), self._summary(state)
             reason: Literal["emergency", "caller_asked"] = "emergency" if intent in EMERGENCIES else ASKED
-            return now, phrases.TO_HUMAN, Transfer(reason, summary)
+            return now, phrases.TO_HUMAN, Transfer(reason, summary, self.skill)
         if question is None:
             return state, self.script.not_now, EndCall()
         value = answer_to(question, said)
@@ -186,7 +187,7 @@ class ScriptDialog:
         if question is not None:
             return now, question.ask, None
         seat = self.script.then == "seat"
-        return now, self.script.thanks, Transfer(ASKED, self.summary) if seat else EndCall()
+        return now, self.script.thanks, Transfer(ASKED, self.summary, self.skill) if seat else EndCall()
 
 
 def answer_to(question: Question, said: str) -> bool | int | str | None:

@@ -10,9 +10,10 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from datetime import datetime, timezone
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import anyio
 import structlog
@@ -22,6 +23,7 @@ from fastapi import FastAPI
 from asr.factory import load_of
 from asr.vosk_model import BUILTIN_WARNING
 from desk.app import create_desk
+from hotline.callbacks import CallbackWorker, trunk_of
 from hotline.chat import TextChat
 from hotline.errors import UsageError
 from hotline.outbox import Outbox
@@ -115,7 +117,7 @@ class App:
             overloaded=self.overloaded,
             new_call_id=new_call_id,
         )
-        self._kit = _kit(settings, parts, self.endpoint)
+        self.kit = _kit(settings, parts, self.endpoint)
         self._call_over = anyio.Event()
         self._calls: set[anyio.CancelScope] = set()
         self.active = 0
@@ -131,6 +133,10 @@ class App:
         free = self.active < self.endpoint.max_calls
         return free and not self.endpoint.draining and self.overloaded() is None
 
+    def spare(self) -> bool:
+        """Whether a call can be placed without taking the last line from those who call."""
+        return self.ready() and self.active + 1 < max(self.endpoint.max_calls, 2)
+
     def overloaded(self) -> str | None:
         """Why calls are refused although a line is free; for any thread."""
         return self.guard.ready(time.monotonic())
@@ -142,19 +148,23 @@ class App:
                 calls.start_soon(self._run_call, leg)
 
     async def _run_call(self, leg: SipLeg) -> None:
+        await self.hold(leg.call_id, partial(run_call, leg, self.kit))
+
+    async def hold(self, call_id: str, run: Callable[[], Awaitable[object]]) -> None:
+        """Run one call to its end, or until a drain breaks it off."""
         self.active += 1
-        log.info("call_started", call_id=leg.call_id, active=self.active)
+        log.info("call_started", call_id=call_id, active=self.active)
         try:
             with anyio.CancelScope() as scope:
                 self._calls.add(scope)
-                await run_call(leg, self._kit)
+                await run()
         finally:
             self._calls.discard(scope)
             self.active -= 1
             if not self.active:
                 gc.collect()
             self._call_over.set()
-            log.info("call_ended", call_id=leg.call_id, active=self.active)
+            log.info("call_ended", call_id=call_id, active=self.active)
 
     def close(self) -> None:
         """Nobody takes the legs that come from now on."""
@@ -207,7 +217,8 @@ def _kit(settings: Settings, parts: Parts, endpoint: SipEndpoint) -> Kit:
         policy=HANDOVERS[settings.seats.handover] if settings.seats.mode == "pbx" else warm,
         open_recording=parts.recordings.open,
         recorders=parts.recordings.recorders,
-        file_ticket=parts.tickets.file,
+        file_ticket=parts.callbacks.asking(parts.tickets.file) if parts.callbacks else parts.tickets.file,
+        callbacks=parts.callbacks,
         turns=_part(TurnSettings, settings.turns),
         endpointer=Endpointer(_part(EndpointSettings, settings.turns)),
         pace=_part(Pace, settings.turns),
@@ -251,6 +262,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             tasks.start_soon(server.serve, [desk_socket])
             works = [app.take_calls, app.guard.run, parts.journal.tell_live, seats.run]
             works += [parts.board.run, parts.sync.run, *([outbox.run] if settings.webhook.url else [])]
+            works += _callbacks(settings, app, parts)
             for work in works:
                 tasks.start_soon(work)
             _log_start(app, settings)
@@ -287,6 +299,26 @@ def _outbox(settings: Settings, parts: Parts) -> Outbox:
         give_up_after_h=webhook.give_up_after_h,
         node=settings.node.name,
     )
+
+
+def _callbacks(settings: Settings, app: App, parts: Parts) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """What rings people, where there is a trunk."""
+    trunk = trunk_of(settings)
+    if trunk is None:
+        return []
+    worker = CallbackWorker(
+        parts.store,
+        app.kit,
+        settings.callbacks,
+        city=settings.dialog.city,
+        trunk_uri=trunk.uri,
+        node=settings.node.name,
+        own=app.endpoint.config.user,
+        spare=app.spare,
+        hold=app.hold,
+        new_call_id=new_call_id,
+    )
+    return [worker.run]
 
 
 def _sources(app: App, parts: Parts, seats: SeatCount, outbox: Outbox) -> Sources:

@@ -16,6 +16,7 @@ from asr import AsrError, Recognizer
 from desk.live import LiveFeed
 from dialog import Dialog, phrases
 from dialog.knowledge import Knowledge
+from hotline.callbacks import CallbackBook, trunk_of
 from hotline.dialogs import open_dialog
 from hotline.errors import UsageError
 from hotline.journal import RecordJournal
@@ -50,6 +51,7 @@ class Parts:
     recognizer: Recognizer
     voice: FallbackVoice
     tickets: RecordTickets
+    callbacks: CallbackBook | None  # None: without a trunk nobody can be rung
     board: RecordSeats
     knowledge: Knowledge
     sync: KnowledgeSync
@@ -83,6 +85,7 @@ async def open_parts(settings: Settings, stack: contextlib.AsyncExitStack) -> Pa
         recognizer=recognizer,
         voice=voice,
         tickets=tickets,
+        callbacks=CallbackBook(store, writer, settings.callbacks) if trunk_of(settings) else None,
         board=RecordSeats(store, writer, settings.node.name, settings.seats.wrap_up_s),
         knowledge=knowledge,
         sync=sync,
