@@ -33,8 +33,8 @@ class EmbeddingsError(Exception):
 class Embedder:
     """Asks an endpoint for vectors; pooled connections, shared by all calls.
 
-    A query waits `timeout_s` at most; when queries keep failing, none is made for a while. `clock` gives
-    seconds that never go back.
+    A query waits `timeout_s` at most; when queries keep failing, none is made for a while. `hide` takes
+    out of a caller's words what is private, before they leave. `clock` gives seconds that never go back.
     """
 
     def __init__(
@@ -44,11 +44,13 @@ class Embedder:
         *,
         api_key: str = "",
         timeout_s: float = 0.3,
+        hide: Callable[[str], str] = str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.model = model
         self._url = base_url.rstrip("/") + "/embeddings"
         self._timeout_s = timeout_s
+        self._hide = hide
         self._clock = clock
         self._breaker = CircuitBreaker()
         self._client = httpx.AsyncClient(
@@ -69,7 +71,7 @@ class Embedder:
         outcome = self._breaker.abandoned
         try:
             with anyio.move_on_after(self._timeout_s):
-                vectors = await self.embed([text])
+                vectors = await self.embed([self._hide(text)])
             outcome = self._succeeded if vectors is not None else self._failed
         except EmbeddingsError:
             outcome = self._failed  # shown by `state`; callers are found passages by words and sounds alone

@@ -9,16 +9,18 @@ from yaml import YAMLError
 
 from asr.written import Writer
 from dialog import Dialog, TicketLookup
+from dialog.embeddings import Embedder
 from dialog.guidance import Guidance
 from dialog.intake import Clerk
 from dialog.knowledge import Knowledge
 from dialog.llm import Endpoint, LlmDialog
 from dialog.manager import EmbeddedDialog
+from dialog.masking import Masks
 from dialog.places import load_gazetteer, load_taxonomy
 from dialog.policy import Policy
 from dialog.services import ServiceError, load_services
 from hotline.errors import UsageError
-from hotline.sections import DialogSettings, LlmEndpointSettings, LlmSettings
+from hotline.sections import DialogSettings, EmbeddingsSettings, LlmEndpointSettings, LlmSettings
 from hotline.settings import Settings
 
 SAMPLE = "sample"  # of a fictional city, for the demo and the tests
@@ -61,6 +63,24 @@ def _endpoints(llm: LlmSettings) -> list[Endpoint]:
         Endpoint(one.base_url, one.model, one.api_key.get_secret_value() or None)
         for one in (first, *llm.others)
     ]
+
+
+def open_embedder(
+    settings: EmbeddingsSettings, dialog: DialogSettings, stack: contextlib.AsyncExitStack
+) -> Embedder | None:
+    """What helps to find passages by their meaning, where an endpoint is configured. Raises UsageError."""
+    if not settings.base_url:
+        return None
+    gazetteer = open_clerk(dialog, None).gazetteer
+    embedder = Embedder(
+        settings.base_url,
+        settings.model,
+        api_key=settings.api_key.get_secret_value(),
+        timeout_s=settings.timeout_s,
+        hide=lambda text: Masks(gazetteer).mask(text),
+    )
+    stack.push_async_callback(embedder.aclose)
+    return embedder
 
 
 def open_clerk(settings: DialogSettings, words: Writer | None) -> Clerk:

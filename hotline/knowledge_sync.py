@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 import structlog
 
+from dialog.embeddings import EmbeddingsError
 from dialog.knowledge import Knowledge
 from hotline.knowledge import begin_with, passage_of
 from records.store import Store
@@ -39,6 +40,8 @@ class KnowledgeSync:
         self._poll_s = poll_s
         self._updating = threading.Lock()
         self._fault = ""
+        self._embedded = -1  # the revision whose vectors are all there
+        self._embedding_fault = ""
 
     def open(self, where: str, progress: Callable[[int, int], None] | None = None) -> None:
         """Fill a new database with what `where` (dialog.knowledge) names; bring the index up to date.
@@ -60,8 +63,25 @@ class KnowledgeSync:
     async def run(self) -> None:
         """Look for changes until cancelled; calls go on with what there is when the database fails."""
         while True:
+            await self._embed()
             await anyio.sleep(self._poll_s)
             await anyio.to_thread.run_sync(self.look)
+
+    async def _embed(self) -> None:
+        """Have the vectors of what was changed, where an endpoint gives any; else the next time."""
+        revision = self._knowledge.revision
+        if revision == self._embedded:
+            return
+        try:
+            fetched = await self._knowledge.embed_missing()
+        except EmbeddingsError as error:
+            if str(error) != self._embedding_fault:
+                log.error("knowledge_not_embedded", error=str(error))
+            self._embedding_fault = str(error)
+            return
+        self._embedded, self._embedding_fault = revision, ""
+        if fetched:
+            log.info("knowledge_embedded", passages=fetched)
 
     def look(self) -> None:
         """Take up what was changed; a fault is logged, once, and raises nothing."""

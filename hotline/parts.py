@@ -15,9 +15,10 @@ import structlog
 from asr import AsrError, Recognizer
 from desk.live import LiveFeed
 from dialog import Dialog, phrases
+from dialog.embeddings import Embedder
 from dialog.knowledge import Knowledge
 from hotline.callbacks import CallbackBook, trunk_of
-from hotline.dialogs import open_dialog
+from hotline.dialogs import open_dialog, open_embedder
 from hotline.errors import UsageError
 from hotline.journal import RecordJournal
 from hotline.knowledge import known_passages
@@ -73,7 +74,9 @@ async def open_parts(settings: Settings, stack: contextlib.AsyncExitStack) -> Pa
     stack.push_async_callback(voice.aclose)
     await _warm(voice, settings)
     tickets = RecordTickets(store, writer)
-    knowledge, sync = await anyio.to_thread.run_sync(_open_knowledge, settings, store)
+    knowledge, sync = await anyio.to_thread.run_sync(
+        _open_knowledge, settings, store, open_embedder(settings.embeddings, settings.dialog, stack)
+    )
     stack.callback(knowledge.close)
     return Parts(
         store=store,
@@ -120,11 +123,13 @@ def _open_records(settings: Settings) -> tuple[Store, Writer]:
     return store, Writer(store)
 
 
-def _open_knowledge(settings: Settings, store: Store) -> tuple[Knowledge, KnowledgeSync]:
+def _open_knowledge(
+    settings: Settings, store: Store, embedder: Embedder | None
+) -> tuple[Knowledge, KnowledgeSync]:
     """The index, as the database has it; in a folder of its own, as it is remade when it cannot be read."""
     folder = settings.dialog.index_dir / "passages.index"
     try:
-        knowledge = Knowledge(today=lambda: datetime.now(CHINA).date(), folder=folder)
+        knowledge = Knowledge(today=lambda: datetime.now(CHINA).date(), folder=folder, embedder=embedder)
         sync = KnowledgeSync(store, knowledge)
         sync.open(settings.dialog.knowledge)
     except (OSError, ValueError) as error:

@@ -12,7 +12,9 @@ import pytest
 from dialog.breaker import FAILURES, REST_S
 from dialog.embeddings import Embedder, EmbeddingsError
 from dialog.knowledge import Knowledge
+from dialog.masking import Masks
 from dialog.passages import Passage
+from dialog.places import load_gazetteer
 from tests.peers.embeddings_server import ODD, EmbeddingsServer, embeddings_server, honest, of_size, vector
 
 pytestmark = [pytest.mark.peers, pytest.mark.anyio]
@@ -85,6 +87,16 @@ async def test_nobody_listening_is_an_error_and_a_query_does_without() -> None:
     with pytest.raises(EmbeddingsError, match="failed: ConnectError"):
         await embedder.embed(["社保卡"])
     assert await embedder.query("社保卡") is None
+    await embedder.aclose()
+
+
+async def test_what_is_private_in_a_callers_words_does_not_leave(server: EmbeddingsServer) -> None:
+    embedder = Embedder(server.url, "m", timeout_s=5.0, hide=lambda text: Masks(load_gazetteer()).mask(text))
+    assert await embedder.query("我叫张伟，电话13800138000，住人民路18号，怎么补办社保卡") is not None
+    (sent,) = server.asked[-1]
+    assert "社保卡" in sent
+    for private in ("张伟", "13800138000", "人民路18号"):
+        assert private not in sent
     await embedder.aclose()
 
 
