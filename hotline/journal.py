@@ -50,7 +50,7 @@ class RecordJournal:
         self._writer = writer
         self._live = live
         self._node = node
-        self._observe = observe
+        self._observers = [observe]
         self._written, self._to_tell = anyio.create_memory_object_stream[CallEvent](math.inf)
         self._telling = 0
 
@@ -59,8 +59,13 @@ class RecordJournal:
         """How many events are not in the store yet, as far as is known."""
         return self._to_tell.statistics().current_buffer_used + self._telling
 
+    def watch(self, observe: Callable[[CallEvent], None]) -> None:
+        """Show `observe` too every event as it is emitted; it must not wait."""
+        self._observers.append(observe)
+
     def emit(self, event: CallEvent) -> None:
-        self._observe(event)
+        for observe in self._observers:
+            observe(event)
         self._write(event)
         self._written.send_nowait(event)
 
