@@ -16,6 +16,7 @@ from desk.api import calls_router, seats_router, tickets_router
 from desk.audit import audit_router
 from desk.auth import Gate, only
 from desk.board import BoardWatch
+from desk.callbacks import callbacks_router
 from desk.knowledge import KnowledgeIndex, knowledge_router
 from desk.live import LiveFeed, sse
 from desk.models import ChatIn, ChatOut
@@ -73,6 +74,7 @@ def create_desk(
     app.include_router(calls_router(store, recordings_dir, recording_keys, pause_recording))
     app.include_router(tickets_router(store))
     app.include_router(outbox_router(store))
+    app.include_router(callbacks_router(store))
     app.include_router(seats_router(store))
     app.include_router(seat_router(store, wrap_up_s))
     if kb_search is not None:  # until all callers give `knowledge`

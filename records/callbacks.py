@@ -149,13 +149,14 @@ class Callbacks:
         waits = and_(callbacks.c.id == id_, callbacks.c.status == "waiting")
         ended = {"status": "cancelled", "updated_at": to_iso(self._now())}
         with self._db.write() as connection:
-            cancelled = connection.execute(update(callbacks).where(waits).values(**ended)).rowcount
-        row = self.get(id_)
-        if row is None:
+            changed = update(callbacks).where(waits).values(**ended).returning(*_SHOWN)
+            row = connection.execute(changed).mappings().one_or_none()
+            if row is not None:
+                return dict(row)
+            found = connection.scalar(select(callbacks.c.status).where(callbacks.c.id == id_))
+        if found is None:
             raise NotFound(f"there is no call-back {id_}")
-        if not cancelled:
-            raise Conflict(f"the call-back {id_} is {row['status']}; only one that waits can be cancelled")
-        return row
+        raise Conflict(f"the call-back {id_} is {found}; only one that waits can be cancelled")
 
     def get(self, id_: str) -> dict[str, Any] | None:
         """One of them; None if there is none."""
