@@ -165,7 +165,7 @@ function takeSeat(seat) {
   if (seat.status !== "ringing" || seat.call_id !== before?.call_id) state.verdict = "";
   const isNew = seat.status === "ringing" && (before?.status !== "ringing" || before.call_id !== seat.call_id);
   if (seat.call_id && (inCall() || seat.status === "wrap_up")) openCall(seat.call_id);
-  if (isNew) notice("");
+  if (isNew || (before && before.status !== "free" && seat.status === "free")) notice("");
   if (before?.status === "ringing" && seat.status === "away") notice("刚才的来电没有接听，座位已转为暂离。按 F8 恢复接听。", "bad");
   if (before?.status === "wrap_up" && seat.status === "free" && !order.unsaved()) closeCall();
   drawState();
@@ -351,4 +351,4 @@ await refresh().catch(unreachable);
 if (state.account) $("account").textContent = `${state.account.name} · ${ROLE[state.account.role] ?? state.account.role}`;
 today();
 drawCall();
-live(happened, { always: true, shown: (up) => { if (!up) offline(true); } });
+live(happened, { always: true, shown: (up) => (up ? refresh().then(() => offline(false)).catch(unreachable) : offline(true)) });

@@ -22,12 +22,13 @@ export class OrderForm {
     this.typed = new Set();
     this.filed = "";
     this.busy = false;
-    form.addEventListener("input", (event) => {
+    const typed = (event) => {
       this.typed.add(event.target.name);
-      event.target.setCustomValidity?.("");
       event.target.removeAttribute("aria-invalid");
       this.keep();
-    });
+    };
+    form.addEventListener("input", typed);
+    form.addEventListener("change", typed);
     form.addEventListener("submit", (event) => { event.preventDefault(); this.submit(); });
   }
 

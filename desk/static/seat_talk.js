@@ -12,6 +12,11 @@ const list = document.getElementById("turns");
 const audio = document.getElementById("audio");
 const drawn = new Map();  // key -> what its element was made of
 let shown = null;
+let following = true;  // whether the newest words stay in view: until somebody scrolls back
+
+const toEnd = () => { list.scrollTop = list.scrollHeight; };
+list.addEventListener("scroll", () => { following = list.scrollHeight - list.scrollTop - list.clientHeight < 60; });
+new ResizeObserver(() => { if (following) toEnd(); }).observe(list);
 
 function eventWords(event) {
   if (event.kind === "third_party") return event.detail.joined ? "第三方加入通话" : "第三方离开通话";
@@ -40,13 +45,13 @@ export function showTalk(call) {
     audio.pause();
     audio.removeAttribute("src");
     shown = id;
+    following = true;
   }
   if (!call) {
     list.replaceChildren(h("li.empty", {}, "正在读取通话…"));
     return;
   }
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
-  const before = list.childElementCount;
+  const stay = following;
   const items = parts(call).map(([, , key, made, make]) => {
     const known = drawn.get(key);
     if (known?.made === made) return known.item;
@@ -54,9 +59,9 @@ export function showTalk(call) {
     drawn.set(key, { made, item });
     return item;
   });
-  const same = items.length === before && items.every((item, n) => list.children[n] === item);
+  const same = items.length === list.childElementCount && items.every((item, n) => list.children[n] === item);
   if (!same) list.replaceChildren(...(items.length ? items : [h("li.empty", {}, "还没有人说话。")]));
-  if (!same && (atEnd || before < 2)) list.scrollTop = list.scrollHeight;
+  if (!same && stay) toEnd();
   audio.hidden = !call.recording;
   if (call.recording && !audio.hasAttribute("src")) audio.src = call.recording;
 }
