@@ -23,6 +23,7 @@ from fastapi import FastAPI
 from asr.factory import load_of
 from asr.vosk_model import BUILTIN_WARNING
 from desk.app import create_desk
+from hotline.assistance import open_assistance
 from hotline.callbacks import CallbackWorker, trunk_of
 from hotline.chat import TextChat
 from hotline.errors import UsageError
@@ -117,7 +118,7 @@ class App:
             overloaded=self.overloaded,
             new_call_id=new_call_id,
         )
-        self.kit = _kit(settings, parts, self.endpoint)
+        self.kit = _kit(settings, parts, self.endpoint, lambda: self.overloaded() is not None)
         self._call_over = anyio.Event()
         self._calls: set[anyio.CancelScope] = set()
         self.active = 0
@@ -206,7 +207,7 @@ def _part(kind: Callable[..., T], section: TurnsSettings) -> T:
     return kind(**{name: getattr(section, name) for name in inspect.signature(kind).parameters})
 
 
-def _kit(settings: Settings, parts: Parts, endpoint: SipEndpoint) -> Kit:
+def _kit(settings: Settings, parts: Parts, endpoint: SipEndpoint, overloaded: Callable[[], bool]) -> Kit:
     return Kit(
         recognizer=parts.recognizer,
         voice=parts.voice,
@@ -229,6 +230,7 @@ def _kit(settings: Settings, parts: Parts, endpoint: SipEndpoint) -> Kit:
             staffed=lambda: within(settings.seats.hours, datetime.now(CHINA).time()),
             queue=settings.seats.queue,
         ),
+        overloaded=overloaded,
         max_call_s=settings.limits.max_call_s,
     )
 
@@ -253,6 +255,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         parts.metrics.watch(_sources(app, parts, seats, outbox))
         chat = TextChat(parts.dialog, parts.tickets.file, parts.journal, new_call_id)
         stack.callback(chat.close)
+        assistance = await open_assistance(settings, parts.knowledge, parts.journal)
         server = DeskServer(
             uvicorn.Config(
                 _desk(settings, app, parts, chat), log_config=None, access_log=False, lifespan="off"
@@ -262,7 +265,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
             tasks.start_soon(server.serve, [desk_socket])
             works = [app.take_calls, app.guard.run, parts.journal.tell_live, seats.run]
             works += [parts.board.run, parts.sync.run, *([outbox.run] if settings.webhook.url else [])]
-            works += _callbacks(settings, app, parts)
+            works += [assistance.run, *_callbacks(settings, app, parts)]
             for work in works:
                 tasks.start_soon(work)
             _log_start(app, settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,11 +16,15 @@ from dialog import TicketDraft
 from dialog.contacts import find_contact
 from dialog.corrections import corrected
 from dialog.intake import SLOTS, Clerk, Intake
-from dialog.intents import control_intent, is_backchannel
+from dialog.intents import EMERGENCIES, Intent, control_intent, is_backchannel
 from dialog.knowledge import Hit, Knowledge
-from dialog.slots import LEAST_MATTER, fill, told_besides, told_matter, without
+from dialog.slots import LEAST_MATTER, fill, find_wish, told_besides, told_kind, told_matter, without
 from dialog.summary import unsaid
 from dialog.words import clean, strip_fillers
+from hotline.dialogs import open_clerk
+from hotline.journal import RecordJournal
+from hotline.settings import Settings
+from hotline.speech import open_writer
 from voice.events import CallEnded, CallEvent, Happened, Journal, Turn
 
 log = structlog.get_logger()
@@ -31,7 +36,13 @@ LEAST_SCORE = 0.2  # of a passage shown beside the best
 LATELY = 6  # passages shown last, which are not shown again
 ANSWER_CHARS = 200
 SAID = 100  # turns of the caller's that a draft is made of
+LEAST_COMPLAINT = 6  # characters of one that says what it is about; 我要投诉 does not
 MATTERS = 3  # sentences that a matter is told in
+
+_TROUBLES = ("投诉", "举报", "报修")
+_OF_THE_CALL = frozenset(Intent) - EMERGENCIES - {Intent.COMPLAINT, Intent.PROGRESS}
+_JOINING = re.compile("^(?:另外|还有|对了|而且|然后|就是|嗯|那个)+(?=.{4})")
+_NUMBERS = re.compile("([零〇一二三四五六七八九十百千万亿幺两点0-9]+)")
 
 
 @dataclass(slots=True)
@@ -98,11 +109,11 @@ class Assistance:
         call_id = next(iter(self._waiting))
         del self._waiting[call_id]
         call = self._calls[call_id]
-        try:
-            await self._suggest(call_id, call)
-            await self._draft(call_id, call)
-        except Exception as error:  # the talk goes on without help
-            log.error("assistance_failed", call_id=call_id, exc_info=error)
+        for work in (self._suggest, self._draft):
+            try:
+                await work(call_id, call)
+            except Exception as error:  # the talk goes on without this help
+                log.error("assistance_failed", call_id=call_id, exc_info=error)
 
     def _tell(self, call_id: str, call: _Call, kind: str, detail: dict[str, Any]) -> None:
         if self._calls.get(call_id) is call and call.bridged:
@@ -142,9 +153,19 @@ class Assistance:
         self._tell(call_id, call, "draft", detail)
 
 
+async def open_assistance(settings: Settings, knowledge: Knowledge, journal: RecordJournal) -> Assistance:
+    """With the city's own places and matters; it watches the journal from now on. Raises UsageError."""
+    words = open_writer(settings.asr)
+    clerk = await anyio.to_thread.run_sync(open_clerk, settings.dialog, words)
+    assistance = Assistance(knowledge, clerk, journal)
+    journal.watch(assistance.observe)
+    return assistance
+
+
 def _says_something(text: str) -> bool:
     """Whether `text` is about a matter, so that something can be known about it."""
-    return len(strip_fillers(text)) > 2 and not is_backchannel(text) and control_intent(text) is None
+    of_the_call = control_intent(text) in _OF_THE_CALL
+    return len(strip_fillers(text)) > 2 and not is_backchannel(text) and not of_the_call
 
 
 def _worth_showing(hits: Sequence[Hit]) -> list[Hit]:
@@ -172,7 +193,7 @@ def draft_of(clerk: Clerk, said: Sequence[str]) -> TicketDraft | None:
     It tells nothing that is not in them. Takes some milliseconds per turn.
     """
     intake, matters, asked = Intake(), [], ""
-    for text in filter(_says_something, said):
+    for text in (_JOINING.sub("", one) for one in said if _says_something(one)):
         told = told_matter(intake, text, clerk.gazetteer)
         trouble, about = _matter_in(clerk, text)
         if trouble or (about and not asked):
@@ -192,10 +213,14 @@ def draft_of(clerk: Clerk, said: Sequence[str]) -> TicketDraft | None:
 
 def _matter_in(clerk: Clerk, text: str) -> tuple[bool, bool]:
     """Whether `text` reports a trouble, and whether it is about anything that the taxonomy knows."""
+    text = strip_fillers(text)
     rest = without(clerk.gazetteer.find(text), text)
+    told = without(find_wish(rest), rest)
     known = clerk.taxonomy.find(rest) is not None
-    # A number is dictated in words that may sound like anything.
-    return clerk.taxonomy.is_problem(rest) and (known or not find_contact(text)), known
+    if find_contact(text) and not known:  # a number is dictated in words that may sound like anything
+        return False, False
+    complains = told_kind(text) in _TROUBLES and len(told) > LEAST_COMPLAINT
+    return complains or (len(told) > LEAST_MATTER and clerk.taxonomy.is_problem(rest)), known
 
 
 def _beside(clerk: Clerk, intake: Intake, said: str) -> Intake:
@@ -220,9 +245,13 @@ def _placed(clerk: Clerk, told: Intake, before: Intake, said: str) -> Intake:
 
 def _only_said(intake: Intake, said: Sequence[str]) -> Intake:
     """The intake without what was not said like that: better an empty slot than a wrong one."""
+    said = [*said, "".join(map(strip_fillers, said))]  # 在江北区, 那个建设路十八号: told in two turns
     for slot in SLOTS:
-        if slot != "matter" and unsaid(getattr(intake, slot), said):
+        if slot != "matter" and not _was_said(getattr(intake, slot), said):
             intake = fill(intake, slot, "")
-    return replace(
-        intake, more=tuple((name, value) for name, value in intake.more if not unsaid(value, said))
-    )
+    return replace(intake, more=tuple((name, value) for name, value in intake.more if _was_said(value, said)))
+
+
+def _was_said(value: str, said: Sequence[str]) -> bool:
+    """Whether all of `value` was said; a number put right later stands where another was said first."""
+    return not unsaid(value, said) or not any(unsaid(part, said) for part in _NUMBERS.split(value))
