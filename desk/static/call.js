@@ -26,6 +26,12 @@ const EVENT = {
   time_up: "通话时间过长，转人工",
   bridged: "来电人与坐席已接通",
   unbridged: "与坐席的通话结束",
+  queued: "来电人排队",
+  seat_held: "坐席保持通话",
+  seat_resumed: "坐席恢复通话",
+  third_party: "三方通话",
+  sent_on: "转给其他坐席",
+  handed_back: "转回智能话务员",
   failed: "故障",
   process_died: "程序异常中断，记录到此为止",
 };
@@ -35,6 +41,7 @@ const DETAIL = {
   busy: "忙", declined: "拒接", no_answer: "无人应答", unreachable: "线路不通",
   caller_gone: "来电人先挂机", seat_gone: "坐席先挂机",
 };
+const ASIDE = new Set(["suggestion", "draft"]);  // help for the seat, not part of the talk
 const ALARMING = new Set(["failed", "process_died"]);
 
 const percent = (value) => `${Math.round(value * 100)}%`;
@@ -103,7 +110,7 @@ function fillTranscript(call) {
   drawn = key;
   const items = [
     ...call.turns.map((turn, index) => [turn.started_s, 1, turnItem(turn, index)]),
-    ...call.events.map((event) => [event.at_s, 0, eventItem(event)]),
+    ...call.events.filter((event) => !ASIDE.has(event.kind)).map((event) => [event.at_s, 0, eventItem(event)]),
   ];
   items.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
   list.replaceChildren(...(items.length ? items.map((item) => item[2]) : [h("li.empty", {}, "还没有人说话。")]));

@@ -3,7 +3,7 @@ import { ApiError, ROLE, api, calmly, h, live, maskNumber, minutes } from "./com
 import { showTalk } from "./seat_talk.js";
 import { showHistory, showSummary } from "./seat_facts.js";
 import { OrderForm } from "./seat_order.js";
-import { showAdvice } from "./seat_advice.js";
+import { clearAdvice, suggest } from "./seat_advice.js";
 import { bindCommands, setCommands } from "./seat_commands.js";
 import { loadToday } from "./seat_today.js";
 
@@ -123,7 +123,7 @@ function drawCall() {
 function openCall(callId) {
   if (state.callId === callId) return;
   Object.assign(state, { callId, call: null, held: false, third: false });
-  showAdvice([], "");
+  clearAdvice();
   drawCall();
   if (callId) readCall().catch(unreachable);
 }
@@ -142,6 +142,10 @@ async function readCall() {
   state.third = found.events.filter((event) => event.kind === "third_party").at(-1)?.detail.joined ?? false;
   drawCall();
   drawState();
+  // Help that came while this page was away, or on another node.
+  for (const event of found.events) if (event.kind === "suggestion") suggest(event.detail.passages ?? []);
+  const draft = found.events.filter((event) => event.kind === "draft").at(-1);
+  if (draft) order.offer(draft.detail);
   if (!known) showHistory(await history(found.caller), callId);
 }
 
@@ -185,9 +189,13 @@ async function refresh() {
   return null;
 }
 
+let choiceDrawn = "";
 async function drawChoice() {
   drawState();
   const { items } = await api("/api/v1/seats");
+  const key = JSON.stringify(items.map((seat) => [seat.id, seat.name, seat.user, seat.status === "away"]));
+  if (key === choiceDrawn && !$("choose").hidden) return;
+  choiceDrawn = key;
   $("seats").replaceChildren(...items.map((seat) => {
     const taken = seat.user && seat.user !== state.account.name && seat.status !== "away";
     const words = taken ? `${seat.user} 在用` : seat.skills.join("、") || "综合";
@@ -283,7 +291,7 @@ function callEvent(event) {
     state.call.turns = [...state.call.turns.filter((turn) => turn.index !== event.index), event].sort((a, b) => a.index - b.index);
     showTalk(state.call);
   } else if (event.kind === "suggestion") {
-    showAdvice(detail.passages ?? [], "根据通话推荐");
+    suggest(detail.passages ?? []);
   } else if (event.kind === "draft") {
     order.offer(detail);
   } else if (event.kind === "seat_held" || event.kind === "seat_resumed") {

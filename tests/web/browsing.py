@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
@@ -38,7 +39,8 @@ class Page:
         return [element.text for element in self.all(selector)]
 
     def until(self, found: Callable[[], Any], timeout_s: float = 10.0) -> Any:
-        return WebDriverWait(self.browser, timeout_s, 0.05).until(lambda _: found())
+        redrawn = [StaleElementReferenceException]  # looked for again
+        return WebDriverWait(self.browser, timeout_s, 0.05, redrawn).until(lambda _: found())
 
     def fill(self, form: str, **values: str) -> None:
         for name, value in values.items():

@@ -195,7 +195,7 @@ def test_a_seat_takes_a_call_talks_and_files_the_work_order(seat: SeatPage, tmp_
         )
     )
     passages = [{"id": "p", "question": "夜间施工找谁", "answer": "城管部门", "source": "条例", "score": 0.8}]
-    node.publish({"kind": "suggestion", "call_id": "one", "passages": passages})
+    node.emit(Happened("one", 46.0, "suggestion", {"passages": passages}))
     seat.until(lambda: "夜间施工找谁" in seat.one("#advice").text)
 
     order = seat.one("#order")
