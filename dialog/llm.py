@@ -263,7 +263,9 @@ class LlmDialog:
             if _HANDS_OVER.search(reply.spoken):  # said, and the tool forgotten
                 yield Transfer("low_confidence", self.summarize(reply.call, reply.history))
         elif action.name == "transfer":
-            done, words = transfer(action, reply.masks, self.summarize(reply.call, reply.history))
+            told = [message.said for message in reply.history if message.who == "caller"]
+            summary = self.summarize(reply.call, reply.history)
+            done, words = transfer(action, reply.masks, summary, told)
             yield from self._given_out(reply, "" if reply.spoken or reply.held else words)
             yield done
         elif action.name == "file_ticket":

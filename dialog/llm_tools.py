@@ -17,6 +17,7 @@ from dialog.intents import Intent, control_intent, is_farewell, polarity
 from dialog.llm_speech import Unfit
 from dialog.llm_stream import ToolCall
 from dialog.masking import Masks
+from dialog.summary import unsaid
 from dialog.words import clean, digits_in
 
 LOOKUPS = frozenset({"search_knowledge", "ticket_status"})
@@ -53,13 +54,18 @@ def _text(value: Any, masks: Masks) -> str:
     return masks.restore(str(value)).strip()
 
 
-def transfer(call: ToolCall, masks: Masks, summary: Summary) -> tuple[Transfer, str]:
-    """The transfer, honoured even where its arguments are in disorder, and words to go with it."""
+def transfer(call: ToolCall, masks: Masks, summary: Summary, said: Sequence[str]) -> tuple[Transfer, str]:
+    """The transfer, honoured even where its arguments are in disorder, and words to go with it.
+
+    A request with something that was not `said` in the call is left out: the caller's own words stand there.
+    """
     try:
         arguments = text_arguments(call, masks)
     except Unfit:
         arguments = {}
-    request = arguments.get("request") or summary.request
+    request = arguments.get("request", "")
+    if not request or unsaid(request, said):
+        request = summary.request
     summary = replace(summary, request=request)
     if arguments.get("reason") == "caller_asked":
         return Transfer("caller_asked", summary), phrases.TO_HUMAN

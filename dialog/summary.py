@@ -6,19 +6,24 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import cn2an
+
 from dialog import CallContext, Message, Summary
 from dialog.intake import SLOTS, Intake
 from dialog.intents import control_intent
 from dialog.places import Taxonomy
-from dialog.words import clean, find_sounds, in_words, sounds, strip_fillers
+from dialog.words import clean, sounds, strip_fillers
 
 SPOKEN_CHARS = 60  # about 12 s of speech at the pace of a seat's whisper
-SAID_PAIRS = 0.9  # of a fact's pairs of syllables that must have been said
+SPELLED = 5  # digits from which on a number may have been said in pieces
+SAID_PAIRS = 0.8  # of a fact's pairs of syllables that must have been said
 _ANGRY = re.compile(
     "气死|太差|什么态度|没人管|推来推去|踢皮球|骗|垃圾服务|曝光|忍无可忍|受不了|打了.{1,3}次|到现在都?没"
 )
 _WORRIED = re.compile("着急|急死|赶紧|马上|尽快|害怕|担心|危险|求求|怎么办啊|救")
-_NUMBERS = re.compile("[零〇一二三四五六七八九十百千万亿幺两点]+")
+_NUMERALS = re.compile("[0-9零〇一二三四五六七八九十百千万亿幺两]+")
+_COUNTING = frozenset("0123456789零〇一二三四五六七八九幺两")
+_DIGITS = str.maketrans("零〇一二三四五六七八九幺两", "0012345678912")
 _NAMES = {"matter": "具体情况", "place": "地点", "time": "时间", "name": "称呼", "contact": "联系方式"}
 
 
@@ -102,16 +107,34 @@ def spoken_summary(summary: Summary) -> str:
 def unsaid(fact: str, said: Sequence[str]) -> bool:
     """Whether `fact` tells something that was not `said` in the call, by its sound.
 
-    Every number in it must have been said, as digits or in words, and nine in ten of its pairs of syllables.
+    Every number in it must have been said, in digits or in words, perhaps in pieces; and four in five of its
+    pairs of syllables: a place may be put together from two answers.
     """
-    heard = [sounds(in_words(clean(text))) for text in said]
-    told = in_words(clean(fact))
-    for number in _NUMBERS.findall(told):
-        if len(number) > 1 and not any(find_sounds(sounds(number), one) >= 0 for one in heard):
+    texts = [clean(text) for text in said]
+    values = {_value(run) for text in texts for run in _NUMERALS.findall(text)}
+    spelled_out = "".join(_value(run) for text in texts for run in _NUMERALS.findall(text))
+    told = clean(fact)
+    for run in _NUMERALS.findall(told):
+        if _value(run) not in values and not (len(_value(run)) >= SPELLED and _value(run) in spelled_out):
             return True
-    known = {pair for one in heard for pair in pairwise(one)}
-    pairs = list(pairwise(sounds(told)))
+    known = {pair for text in texts for pair in _pairs(text)}
+    pairs = _pairs(told)
     return sum(pair in known for pair in pairs) < SAID_PAIRS * len(pairs)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Neighbouring syllables, none across a number."""
+    return [pair for part in _NUMERALS.split(text) for pair in pairwise(sounds(part))]
+
+
+def _value(numerals: str) -> str:
+    """The digits of a number as it is written: 五零一, 五百零一 and 501 are 501."""
+    if set(numerals) <= _COUNTING:
+        return numerals.translate(_DIGITS)
+    try:
+        return str(cn2an.cn2an(numerals.replace("幺", "一").replace("两", "二"), "smart"))
+    except ValueError:  # no number after all: 万一 is none
+        return numerals
 
 
 def _short(text: str, chars: int) -> str:

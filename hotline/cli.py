@@ -217,8 +217,8 @@ def transcribe(
     recordings = {file: speech.read_wav(file) for file in files}
     if settings.asr.uses_builtin_model:
         err.print(f"note: {BUILTIN_WARNING}")
-    hotwords = speech.names_to_hear(settings.asr, lambda: known_passages(settings))
-    writer = speech.open_writer(settings.asr)
+    hotwords = speech.names_to_hear(settings.asr, lambda: known_passages(settings), settings.dialog.gazetteer)
+    writer = speech.open_writer(settings.asr, settings.dialog.gazetteer)
     recognizer = speech.written(speech.open_recognizer(settings.asr, hotwords), writer)
 
     async def run() -> None:

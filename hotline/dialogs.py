@@ -16,12 +16,13 @@ from dialog.knowledge import Knowledge
 from dialog.llm import Endpoint, LlmDialog
 from dialog.manager import EmbeddedDialog
 from dialog.masking import Masks
-from dialog.places import load_gazetteer, load_taxonomy
+from dialog.places import load_taxonomy
 from dialog.policy import Policy
 from dialog.services import ServiceError, load_services
 from hotline.errors import UsageError
 from hotline.sections import DialogSettings, EmbeddingsSettings, LlmEndpointSettings, LlmSettings
 from hotline.settings import Settings
+from hotline.speech import city_places
 
 SAMPLE = "sample"  # of a fictional city, for the demo and the tests
 
@@ -71,7 +72,7 @@ def open_embedder(
     """What helps to find passages by their meaning, where an endpoint is configured. Raises UsageError."""
     if not settings.base_url:
         return None
-    gazetteer = open_clerk(dialog, None).gazetteer
+    gazetteer = city_places(dialog.gazetteer)
     embedder = Embedder(
         settings.base_url,
         settings.model,
@@ -85,14 +86,13 @@ def open_embedder(
 
 def open_clerk(settings: DialogSettings, words: Writer | None) -> Clerk:
     """Who takes down complaints, with the city's places and matters. Raises UsageError."""
-    places, matters = settings.gazetteer, settings.taxonomy
+    matters = settings.taxonomy
     try:
-        gazetteer = load_gazetteer() if places == SAMPLE else load_gazetteer(Path(places))
         taxonomy = load_taxonomy() if matters == SAMPLE else load_taxonomy(Path(matters))
     except (OSError, YAMLError, KeyError, TypeError, AttributeError) as error:
         what = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        raise UsageError(f"dialog.gazetteer or dialog.taxonomy cannot be read: {what}") from error
-    return Clerk(gazetteer, taxonomy, words.write if words else str)
+        raise UsageError(f"dialog.taxonomy {matters} cannot be read: {what}") from error
+    return Clerk(city_places(settings.gazetteer), taxonomy, words.write if words else str)
 
 
 def _open_guidance(services: str, knowledge: Knowledge) -> Guidance:

@@ -126,7 +126,12 @@ def eval_asr(
     conditions = combine([one.value for one in through or ()], noise or (), loss or ())
     plan = Plan(clips, conditions, noise_file, jobs, paced)
     results = [
-        measure(name, chosen, names_to_hear(chosen, lambda: known_passages(settings)), plan)
+        measure(
+            name,
+            chosen,
+            names_to_hear(chosen, lambda: known_passages(settings), settings.dialog.gazetteer),
+            plan,
+        )
         for name, chosen in engines
     ]
     audio_s = sum(clip.duration_s for clip in clips)

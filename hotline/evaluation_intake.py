@@ -72,7 +72,7 @@ def _dialog(settings: Settings) -> EmbeddedDialog:
     from hotline.knowledge import known_passages
     from hotline.speech import open_writer
 
-    words = open_writer(settings.asr)
+    words = open_writer(settings.asr, settings.dialog.gazetteer)
     return open_embedded(settings.dialog, Knowledge(known_passages(settings)), NoTickets(), words)
 
 

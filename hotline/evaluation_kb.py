@@ -90,7 +90,8 @@ def _measure(
     from hotline.speech import open_writer
 
     ranking, knowledge = (Knowledge(passages, lambda: today) for _ in range(2))
-    dialog = open_embedded(settings.dialog, knowledge, NoTickets(), open_writer(settings.asr))
+    words = open_writer(settings.asr, settings.dialog.gazetteer)
+    dialog = open_embedded(settings.dialog, knowledge, NoTickets(), words)
     columns = TextColumn("{task.completed} of {task.total} asked"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("", total=len(cases))

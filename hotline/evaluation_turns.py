@@ -103,7 +103,7 @@ def _recognition(settings: Settings) -> Recognition:
     from hotline.speech import names_to_hear, open_recognizer
     from hotline.turn_recognition import Recognition
 
-    names = names_to_hear(settings.asr, lambda: known_passages(settings))
+    names = names_to_hear(settings.asr, lambda: known_passages(settings), settings.dialog.gazetteer)
     return Recognition(open_recognizer(settings.asr, names))
 
 

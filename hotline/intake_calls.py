@@ -115,7 +115,7 @@ def load_scripts(data: Path) -> list[Script]:
 async def play(script: Script, dialog: EmbeddedDialog) -> Played:
     """Hold the call `script` with `dialog` until a work order is filed, or until it fails."""
     call = CallContext(script.id, script.caller)
-    caller = _Caller(script)
+    caller = Caller(script)
     history = [Message("agent", dialog.greeting(call))]
     words = script.says[0]
     said = [("agent", history[0].text)]
@@ -149,7 +149,7 @@ async def _reply(
 
 
 @dataclass
-class _Caller:
+class Caller:
     """Says what the script says, to whatever is asked."""
 
     script: Script

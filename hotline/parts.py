@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import anyio.to_thread
@@ -67,7 +68,7 @@ async def open_parts(settings: Settings, stack: contextlib.AsyncExitStack) -> Pa
     live, metrics = LiveFeed(), Metrics()
     journal = RecordJournal(store, writer, live, settings.node.name, observe=metrics.observe)
     stack.callback(journal.close)
-    words = open_writer(settings.asr)
+    words = open_writer(settings.asr, settings.dialog.gazetteer)
     recognizer = written(await _opened(_open_recognizer, settings), words)
     stack.push_async_callback(recognizer.aclose)
     voice = await _opened(open_configured_voice, settings.tts)
@@ -140,7 +141,8 @@ def _open_knowledge(
 
 
 def _open_recognizer(settings: Settings) -> Recognizer:
-    return open_recognizer(settings.asr, names_to_hear(settings.asr, lambda: known_passages(settings)))
+    passages = partial(known_passages, settings)
+    return open_recognizer(settings.asr, names_to_hear(settings.asr, passages, settings.dialog.gazetteer))
 
 
 async def _opened(opener: Callable[[Any], Any], section: Any) -> Any:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soxr
+from yaml import YAMLError
 
 import dialog
 from asr import Recognizer, Transcript
 from asr.factory import TAKE_HOTWORDS, Folders, Servers
 from asr.factory import open_recognizer as open_engines
 from asr.written import Writer, WrittenRecognizer
-from dialog.places import load_gazetteer
+from dialog.places import Gazetteer, load_gazetteer
 from hotline.errors import UsageError
 from hotline.sections import AsrSettings, TtsSettings
 from tts import Voice
@@ -29,9 +30,21 @@ SAMPLE_RATE = 8000  # Hz: recognisers hear what a telephone carries
 GAZETTEER = Path(dialog.__file__).parent / "gazetteer.yaml"
 
 
-def open_writer(settings: AsrSettings) -> Writer | None:
-    """What writes callers' words as the city writes them; None where they shall stay as they are heard."""
-    return Writer(load_gazetteer(GAZETTEER).names) if settings.itn else None
+def open_writer(settings: AsrSettings, gazetteer: str = "sample") -> Writer | None:
+    """What writes callers' words as the city writes them; None where they shall stay as they are heard.
+
+    `gazetteer` is the setting dialog.gazetteer. Raises UsageError.
+    """
+    return Writer(city_places(gazetteer).names) if settings.itn else None
+
+
+def city_places(gazetteer: str) -> Gazetteer:
+    """The places that dialog.gazetteer names. Raises UsageError."""
+    try:
+        return load_gazetteer(GAZETTEER if gazetteer == "sample" else Path(gazetteer))
+    except (OSError, YAMLError, KeyError, TypeError, AttributeError) as error:
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UsageError(f"dialog.gazetteer {gazetteer} cannot be read: {what}") from error
 
 
 def written(recognizer: Recognizer, writer: Writer | None) -> Recognizer:
@@ -61,19 +74,18 @@ def open_recognizer(settings: AsrSettings, hotwords: Sequence[str] = ()) -> Reco
     )
 
 
-def names_to_hear(settings: AsrSettings, knowledge: str | Callable[[], Iterable[Passage]]) -> tuple[str, ...]:
+def names_to_hear(
+    settings: AsrSettings, passages: Callable[[], Iterable[Passage]], gazetteer: str = "sample"
+) -> tuple[str, ...]:
     """Hotwords: the city's places, and what the knowledge base is about.
 
-    `knowledge` gives its passages, or is what dialog.knowledge may be, where no database is asked.
     Empty where the settings want none, or no engine takes any. Raises UsageError.
     """
     if not settings.hotwords or not set(settings.engine) & set(TAKE_HOTWORDS):
         return ()
     from dialog.hotwords import hotwords_of
-    from hotline.check import load_knowledge
 
-    passages = load_knowledge(knowledge) if isinstance(knowledge, str) else knowledge()
-    return tuple(hotwords_of(passages, load_gazetteer(GAZETTEER)))
+    return tuple(hotwords_of(passages(), city_places(gazetteer)))
 
 
 def open_configured_voice(settings: TtsSettings) -> FallbackVoice:

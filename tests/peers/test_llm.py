@@ -99,6 +99,14 @@ async def test_a_fault_within_the_reply_asks_again_where_the_embedded_reply_woul
 
 
 @pytest.mark.anyio
+async def test_a_seat_is_told_nothing_that_the_caller_did_not_say() -> None:
+    arguments = json.dumps({"reason": "low_confidence", "request": "三台无人机在江北机场的飞行许可"})
+    _, _, action, _ = await reply_to(asked("无人机许可怎么申请"), calls_tool("transfer", arguments))
+    assert isinstance(action, Transfer)
+    assert action.summary.request == "无人机许可怎么申请"
+
+
+@pytest.mark.anyio
 async def test_a_fault_after_mere_politeness_is_not_heard_at_all() -> None:
     basis, text, _, _ = await reply_to(asked("我要投诉饭店油烟很大"), breaks_off("好的，"))
     assert text == phrases.INTAKE_NOTED + phrases.INTAKE_PLACE
@@ -109,7 +117,8 @@ async def test_a_fault_after_mere_politeness_is_not_heard_at_all() -> None:
 @pytest.mark.anyio
 async def test_transfer_tool_with_blank_text_is_not_silent() -> None:
     arguments = json.dumps({"reason": "low_confidence", "request": "无人机飞行许可怎么申请"})
-    _, text, action, _ = await reply_to(asked("无人机许可怎么申请"), calls_tool("transfer", arguments))
+    said = asked("我想知道无人机飞行许可怎么申请")
+    _, text, action, _ = await reply_to(said, calls_tool("transfer", arguments))
     assert text == phrases.NO_ANSWER_TRANSFER
     assert isinstance(action, Transfer)
     assert action.reason == "low_confidence"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from asr.vosk_engine import VoskRecognizer
 from asr.vosk_ws import VoskServerRecognizer
 from dialog.passages import Passage
 from hotline import speech
+from hotline.check import load_knowledge
 from hotline.sections import AsrSettings
 from tests.unit.espeak import synthesise
 
@@ -148,11 +150,12 @@ def test_an_engine_is_imported_only_when_it_is_chosen() -> None:
 @pytest.mark.parametrize("engine", TAKE_HOTWORDS)
 def test_names_of_the_city_are_hotwords(engine: str) -> None:
     settings = AsrSettings(engine=(engine,), servers=("ws://a",), funasr_streaming="b")  # type: ignore[arg-type]
-    names = speech.names_to_hear(settings, "sample")
+    passages = partial(load_knowledge, "sample")
+    names = speech.names_to_hear(settings, passages)
     assert {"建设路", "江北区", "阳光小区", "民政局", "居住证"} <= set(names)
     assert len(names) == len(set(names))
     assert all(len(name) > 1 for name in names)
-    assert speech.names_to_hear(settings.model_copy(update={"hotwords": False}), "sample") == ()
+    assert speech.names_to_hear(settings.model_copy(update={"hotwords": False}), passages) == ()
     own = Passage("a", "飞行器怎么登记？", "到窗口办。", department="市低空经济办")
     assert "低空经济办" in speech.names_to_hear(settings, lambda: [own])
 
@@ -160,7 +163,11 @@ def test_names_of_the_city_are_hotwords(engine: str) -> None:
 @pytest.mark.parametrize("engine", sorted(set(ENGINES) - set(TAKE_HOTWORDS)))
 def test_engines_that_take_no_hotwords_get_none(engine: str) -> None:
     settings = AsrSettings(engine=(engine,), servers=("ws://a",))  # type: ignore[arg-type]
-    assert speech.names_to_hear(settings, "no knowledge base is read") == ()
+
+    def nobody_reads() -> list[Passage]:
+        raise AssertionError("the knowledge base is read")
+
+    assert speech.names_to_hear(settings, nobody_reads) == ()
 
 
 async def test_the_load_of_a_chain_is_that_of_its_engines(monkeypatch: pytest.MonkeyPatch) -> None:
