@@ -320,6 +320,7 @@ def _callbacks(settings: Settings, app: App, parts: Parts) -> list[Callable[[], 
         spare=app.spare,
         hold=app.hold,
         new_call_id=new_call_id,
+        board=settings.seats.mode == "direct",
     )
     return [worker.run]
 

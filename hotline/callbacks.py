@@ -176,7 +176,8 @@ class CallbackWorker:
     """Rings people, one at a time on this node.
 
     `hold(call_id, run)` runs a call as one of the program's and returns when it is over, or was broken off;
-    `spare` says whether there is a line for it, `own` is the number that we call from.
+    `spare` says whether there is a line for it, `own` is the number that we call from. Without a `board` of
+    seats, whoever is reached is given to the PBX's queue, which alone knows who is free.
     """
 
     def __init__(
@@ -192,6 +193,7 @@ class CallbackWorker:
         spare: Callable[[], bool],
         hold: Callable[[str, Callable[[], Awaitable[None]]], Awaitable[None]],
         new_call_id: Callable[[], str],
+        board: bool = True,
         clock: Callable[[], datetime] = china_now,
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
@@ -205,6 +207,7 @@ class CallbackWorker:
         self._spare = spare
         self._hold = hold
         self._new_call_id = new_call_id
+        self._board = board
         self._clock = clock
         self._look_every_s = look_every_s
 
@@ -230,9 +233,12 @@ class CallbackWorker:
             await self._ring(row)
 
     def _claim(self) -> list[dict[str, Any]]:
-        seats = sum(seat["status"] == "free" for seat in self._store.seats())
-        nobody = not self._kit.seats.staffed() or seats <= len(self._store.queue.waiting())
-        return self._store.callbacks.due(self._node, 1, scripted_only=nobody)
+        return self._store.callbacks.due(self._node, 1, scripted_only=not self._seat_free())
+
+    def _seat_free(self) -> bool:
+        """Whether a seat is free that no caller waits for."""
+        free = sum(seat["status"] == "free" for seat in self._store.seats())
+        return self._kit.seats.staffed() and (not self._board or free > len(self._store.queue.waiting()))
 
     async def _ring(self, row: Mapping[str, Any]) -> None:
         call_id = self._new_call_id()

@@ -171,6 +171,17 @@ async def test_a_seat_that_a_caller_waits_for_is_not_taken(store: Store, clock: 
 
 
 @pytest.mark.anyio
+async def test_where_a_pbx_knows_who_is_free_people_are_rung_when_seats_are_at_work(
+    store: Store, clock: Clock
+) -> None:
+    phone = BusyPhone()
+    promise(store, clock)
+    store.set_seat_status("s1", "away")
+    await worker(store, clock, phone, board=False).look()
+    assert len(phone.rung) == 1
+
+
+@pytest.mark.anyio
 async def test_what_the_agent_asks_itself_needs_no_seat(store: Store, clock: Clock) -> None:
     phone = BusyPhone()
     id_ = promise(store, clock, reason="satisfaction", script="satisfaction")
