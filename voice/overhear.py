@@ -104,7 +104,7 @@ class _Side:
         try:
             await self._ear.listen()
         finally:
-            self.over = True
+            self.over, self.last = True, SILENCE
 
     def _on_event(self, event: HeardEvent) -> None:
         if event is Turn.BEGAN:
@@ -222,7 +222,10 @@ class Overhearing:
             self._side_over.set()
 
     def _fail(self, stage: str, error: Exception) -> None:
-        log.warning("overhearing_failed", call_id=self.record.call_id, stage=stage, error=str(error))
+        bug = error if stage == "overhearing" else None
+        log.warning(
+            "overhearing_failed", call_id=self.record.call_id, stage=stage, error=str(error), exc_info=bug
+        )
         if not self._failed:
             self._failed = True
             self.record.happened("failed", {"stage": stage, "error": str(error)})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 
 import anyio
 import pytest
 
+from asr import EngineFailed, Transcript
 from dialog import phrases
-from tests.sim.fakes import Utterance
+from tests.sim.fakes import ScriptedRecognizer, Utterance
 from tests.sim.lines import ScriptedLeg, SeatScript
 from tests.sim.scenario import ANSWER, GREETING, Call, Scenario, Step, hold
 from tests.sim.steps import agent, caller, hangs_up, happens, music, silence
@@ -205,6 +207,31 @@ def test_nothing_said_to_the_seat_reaches_the_dialog() -> None:
 def test_a_broken_recogniser_leaves_its_stage_in_the_record() -> None:
     (failed,) = [event for event in hold(BROKEN).journal.happened if event.kind == "failed"]
     assert failed.detail["stage"] == "asr"
+
+
+class BuggyRecognizer(ScriptedRecognizer):
+    """Where the engine would fail, it does what no recogniser may."""
+
+    async def transcribe(self, audio: AsyncIterator[bytes]) -> AsyncGenerator[Transcript, None]:
+        try:
+            async for transcript in super().transcribe(audio):
+                yield transcript
+        except EngineFailed as error:
+            raise RuntimeError("a bug") from error
+
+
+def test_a_bug_in_listening_ends_that_and_not_the_talk() -> None:
+    call = hold(
+        replace(
+            BROKEN,
+            name="a bug in a recogniser",
+            recognizer=BuggyRecognizer(),
+            events=f"{TALK} failed unbridged",
+        )
+    )
+    (failed,) = [event for event in call.journal.happened if event.kind == "failed"]
+    assert failed.detail["stage"] == "overhearing"
+    assert overheard(call)[-1].text == TROUBLE, "the other side is heard on"
 
 
 def test_callers_with_the_agent_come_first_when_the_machine_does_not_keep_up() -> None:
