@@ -37,8 +37,8 @@ Going = Generator[Step, Result, StepResult]
 
 def warm(request: TransferRequest) -> Generator[Step, Result, Outcome]:
     """Try up to `max_seats` seats; the caller hears music throughout and words at every end."""
-    last = "no_seat"
-    tried = 0
+    last, tried = "no_seat", 0
+    sent_on = False  # a seat has talked to the caller
     while request.staffed and tried < request.max_seats:
         result = yield from _win_seat(request, again=tried > 0)
         if result is R.NONE_FREE:
@@ -48,14 +48,14 @@ def warm(request: TransferRequest) -> Generator[Step, Result, Outcome]:
             joined = yield Bridge()
             if joined is R.SENT_ON:
                 yield ReleaseSeat()
-                tried = 0
+                sent_on, tried = True, 0
                 continue
             if joined is not R.UNREACHABLE:
                 return (yield from talked(joined))
             result = R.UNREACHABLE
         yield ReleaseSeat()
         if result is R.CALLER_GONE:
-            return Outcome("caller_gone", caller_gone=True)
+            return Outcome("connected" if sent_on else "caller_gone", caller_gone=True)
         last = "declined" if result is R.SEAT_GONE else result.value
     yield LeaveQueue()
     return (yield from promise(last, staffed=request.staffed))
