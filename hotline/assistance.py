@@ -18,6 +18,7 @@ from dialog.corrections import corrected
 from dialog.intake import SLOTS, Clerk, Intake
 from dialog.intents import EMERGENCIES, Intent, control_intent, is_backchannel
 from dialog.knowledge import Hit, Knowledge
+from dialog.names import answered_name
 from dialog.slots import LEAST_MATTER, fill, find_wish, told_besides, told_kind, told_matter, without
 from dialog.summary import unsaid
 from dialog.words import clean, strip_fillers
@@ -37,11 +38,13 @@ LATELY = 6  # passages shown last, which are not shown again
 ANSWER_CHARS = 200
 SAID = 100  # turns of the caller's that a draft is made of
 LEAST_COMPLAINT = 6  # characters of one that says what it is about; 我要投诉 does not
+SHORT_CHARS = 16  # of a turn that tells a place, and no more than that
 MATTERS = 3  # sentences that a matter is told in
 
 _TROUBLES = ("投诉", "举报", "报修")
 _OF_THE_CALL = frozenset(Intent) - EMERGENCIES - {Intent.COMPLAINT, Intent.PROGRESS}
 _JOINING = re.compile("^(?:另外|还有|对了|而且|然后|就是|嗯|那个)+(?=.{4})")
+_NAMED = re.compile("(?:免贵)?[姓叫][^名什啥]")  # 姓王, as an answer; of 我姓王 more is understood
 _NUMBERS = re.compile("([零〇一二三四五六七八九十百千万亿幺两点0-9]+)")
 
 
@@ -162,10 +165,14 @@ async def open_assistance(settings: Settings, knowledge: Knowledge, journal: Rec
     return assistance
 
 
+def _is_of_a_matter(text: str) -> bool:
+    """Whether `text` is about more than the call itself."""
+    return not is_backchannel(text) and control_intent(text) not in _OF_THE_CALL
+
+
 def _says_something(text: str) -> bool:
-    """Whether `text` is about a matter, so that something can be known about it."""
-    of_the_call = control_intent(text) in _OF_THE_CALL
-    return len(strip_fillers(text)) > 2 and not is_backchannel(text) and not of_the_call
+    """Whether `text` says so much that something can be known about it."""
+    return len(strip_fillers(text)) > 2 and _is_of_a_matter(text)
 
 
 def _worth_showing(hits: Sequence[Hit]) -> list[Hit]:
@@ -193,7 +200,7 @@ def draft_of(clerk: Clerk, said: Sequence[str]) -> TicketDraft | None:
     It tells nothing that is not in them. Takes some milliseconds per turn.
     """
     intake, matters, asked = Intake(), [], ""
-    for text in (_JOINING.sub("", one) for one in said if _says_something(one)):
+    for text in (_JOINING.sub("", one) for one in said if _is_of_a_matter(one)):
         told = told_matter(intake, text, clerk.gazetteer)
         trouble, about = _matter_in(clerk, text)
         if trouble or (about and not asked):
@@ -229,13 +236,20 @@ def _beside(clerk: Clerk, intake: Intake, said: str) -> Intake:
     if put_right is not None:
         return put_right
     spelled = clerk.gazetteer.spell(said)
-    return _placed(clerk, told_besides(intake, spelled, clerk.gazetteer), intake, spelled)
+    told = told_besides(intake, spelled, clerk.gazetteer)
+    if told.place and not intake.place and len(spelled) <= SHORT_CHARS:
+        told = fill(told, "place", clerk.gazetteer.answered(spelled) or told.place)
+    if not told.name and not told.anonymous and _NAMED.match(said):
+        told = fill(told, "name", answered_name(said))
+    return _placed(clerk, told, intake, spelled)
 
 
 def _placed(clerk: Clerk, told: Intake, before: Intake, said: str) -> Intake:
     """`told` with the place that was named after a mere district, as a part of it."""
     gazetteer, held = clerk.gazetteer, before.place
     where = gazetteer.find(gazetteer.spell(said))
+    if where and len(said) <= SHORT_CHARS:
+        where = gazetteer.answered(said) or where
     if not held or not where or where in held or not gazetteer.is_vague(held):
         return told
     district = gazetteer.parts(where).district
