@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
 
 from dialog import Summary
 from voice.events import CallAnswered, CallEnded, CallStarted, Happened, TransferUpdated, Turn
@@ -149,20 +149,7 @@ def seat_row(node: DeskNode, seat_id: str) -> dict[str, Any]:
     return next(row for row in node.store.seats() if row["id"] == seat_id)
 
 
-def test_a_seat_takes_a_call_talks_and_files_the_work_order(seat: SeatPage, tmp_path: Path) -> None:
-    node = seat.node
-    node.store.save_call("earlier", caller="13800000002", started_at="2025-01-02T03:04:05Z")
-    node.store.save_turn("earlier", 0, who="caller", text="路灯坏了没人修", started_s=1.0)
-    number = node.store.file_ticket(
-        "before", call_id=None, caller="13800000002", category="市政设施", department="市政处",
-        urgency="normal", title="路灯不亮", text="", slots={},
-    )  # fmt: skip
-    call_comes(node, "one")
-    rings(node, "one", "8001")
-    seat.until(lambda: seat.shown("#pop"))
-    seat.until(lambda: "中山路88号工地夜间施工" in seat.one("#pop").text)
-    assert seat.status() == "来电振铃"
-    seat.until(lambda: "13800000002" in seat.one("#pop-title").text)
+def assert_summary_is_whole(seat: SeatPage) -> None:
     facts = seat.one("#summary").text
     wanted = (
         "李女士",
@@ -174,16 +161,10 @@ def test_a_seat_takes_a_call_talks_and_files_the_work_order(seat: SeatPage, tmp_
         "着急",
     )
     assert [words for words in wanted if words not in facts] == []
-    seat.until(lambda: len(seat.all("#turns .turn")) == len(SAID))
-    assert seat.texts("#turns .turn .who") == ["智能助手", "市民", "智能助手", "市民"]
-    seat.until(lambda: number in seat.one("#history").text and "路灯坏了没人修" in seat.one("#history").text)
 
-    seat.press(Keys.F2)
-    seat.until(lambda: node.store.seat_verdict("8001") == "accepted")
-    seat.until(lambda: "请拿起电话" in seat.one("#pop-request").text)
-    talks(node, "one", "8001")
-    seat.until(lambda: seat.status() == "通话中" and not seat.shown("#pop"))
 
+def assert_talk_is_followed(seat: SeatPage) -> None:
+    node = seat.node
     node.emit(Turn("one", 4, "seat", "李女士您好，我是小陈", 40.0))
     seat.until(lambda: seat.texts("#turns .turn.seat .text") == ["李女士您好，我是小陈"])
     node.emit(Turn("one", 4, "seat", "李女士您好，我是小陈，工地噪音的事我来处理", 40.0, 43.0))
@@ -198,12 +179,15 @@ def test_a_seat_takes_a_call_talks_and_files_the_work_order(seat: SeatPage, tmp_
     node.emit(Happened("one", 46.0, "suggestion", {"passages": passages}))
     seat.until(lambda: "夜间施工找谁" in seat.one("#advice").text)
 
+
+def title_typed_over_the_draft(seat: SeatPage) -> WebElement:
+    """What was typed stays, what was not follows the draft; gives the title's field."""
     order = seat.one("#order")
     assert order.find_element("name", "category").get_attribute("value") == "施工噪音"
     title = order.find_element("name", "title")
     title.clear()
     title.send_keys("中山路88号工地夜间施工扰民")
-    node.publish(
+    seat.node.publish(
         {
             "kind": "draft",
             "call_id": "one",
@@ -214,6 +198,36 @@ def test_a_seat_takes_a_call_talks_and_files_the_work_order(seat: SeatPage, tmp_
     )
     seat.until(lambda: order.find_element("name", "name").get_attribute("value") == "李芳")
     assert title.get_attribute("value") == "中山路88号工地夜间施工扰民"  # what was typed stays
+    return title
+
+
+def test_a_seat_takes_a_call_talks_and_files_the_work_order(seat: SeatPage) -> None:
+    node = seat.node
+    node.store.save_call("earlier", caller="13800000002", started_at="2025-01-02T03:04:05Z")
+    node.store.save_turn("earlier", 0, who="caller", text="路灯坏了没人修", started_s=1.0)
+    number = node.store.file_ticket(
+        "before", call_id=None, caller="13800000002", category="市政设施", department="市政处",
+        urgency="normal", title="路灯不亮", text="", slots={},
+    )  # fmt: skip
+    call_comes(node, "one")
+    rings(node, "one", "8001")
+    seat.until(lambda: seat.shown("#pop"))
+    seat.until(lambda: "中山路88号工地夜间施工" in seat.one("#pop").text)
+    assert seat.status() == "来电振铃"
+    seat.until(lambda: "13800000002" in seat.one("#pop-title").text)
+    assert_summary_is_whole(seat)
+    seat.until(lambda: len(seat.all("#turns .turn")) == len(SAID))
+    assert seat.texts("#turns .turn .who") == ["智能助手", "市民", "智能助手", "市民"]
+    seat.until(lambda: number in seat.one("#history").text and "路灯坏了没人修" in seat.one("#history").text)
+
+    seat.press(Keys.F2)
+    seat.until(lambda: node.store.seat_verdict("8001") == "accepted")
+    seat.until(lambda: "请拿起电话" in seat.one("#pop-request").text)
+    talks(node, "one", "8001")
+    seat.until(lambda: seat.status() == "通话中" and not seat.shown("#pop"))
+
+    assert_talk_is_followed(seat)
+    title = title_typed_over_the_draft(seat)
     ends(node, "one", "8001")
     seat.until(lambda: seat.status() == "整理中" and "剩余" in seat.one("#clock").text)
     title.send_keys(Keys.CONTROL, Keys.ENTER)
