@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 from functools import cache
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +23,7 @@ from voice.events import CallEnded, CallEvent, Happened, Turn
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 
+CALLS = Path(__file__).parents[1] / "data" / "intake" / "calls_dev.jsonl"
 CARD = "社保卡丢了怎么补办"
 SMOKE = "楼下的饭店半夜油烟很大"
 
@@ -190,6 +194,22 @@ async def test_a_draft_states_only_what_was_said(said: list[str]) -> None:
         assert not unsaid(value, heard), (slot, value)
     for sentence in draft.slots["matter"].split("，"):
         assert not unsaid(sentence, heard), sentence
+
+
+async def test_drafts_of_scripted_callers_are_sorted_right_and_state_only_what_was_said() -> None:
+    """What callers of the intake's own calls answer, told without the questions."""
+    calls = [json.loads(line) for line in CALLS.read_text(encoding="utf-8").splitlines()]
+    right = 0
+    for call in calls:
+        answers = [[one] if isinstance(one, str) else one for one in call["answers"].values()]
+        said = [*call["says"], *chain.from_iterable(answers)]
+        draft = draft_of(clerk(), said)
+        assert draft is not None, said
+        right += draft.category == call["expected"]["category"]
+        for slot in ("place", "time", "name", "contact"):
+            value = draft.slots.get(slot, "").removeprefix("已持续")
+            assert not unsaid(value, [*said, "".join(said)]), (slot, value)
+    assert right >= 0.9 * len(calls)
 
 
 async def test_the_longest_waiting_call_is_dropped_when_too_many_wait() -> None:
