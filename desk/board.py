@@ -14,7 +14,7 @@ from records.store import Store
 
 log = structlog.get_logger()
 
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S = 0.15
 
 Board = dict[str, tuple[Any, ...]]
 

@@ -63,7 +63,7 @@ async def sse(
     ping_s: float = 15.0,
     *,
     look: Callable[[], Awaitable[None]] | None = None,
-    look_every_s: float = 0.25,
+    look_every_s: float = 0.15,
 ) -> AsyncIterator[str]:
     """The feed as server-sent events, with a comment now and then so that proxies keep the line open.
 
