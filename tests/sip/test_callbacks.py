@@ -95,8 +95,8 @@ def test_whom_no_seat_could_take_is_called_back_and_talks_to_one(tmp_path: Path,
         ) as agent:
             free(agent, "away")
             caller = agent.ring("--at-once", "--dtmf", "0", "--stay", "60")
+            caller.report()
             first = agent.record(caller.number)
-            caller.kill()
             assert (first["outcome"], first["transfer"]["outcome"]) == ("callback", "no_seat")
             assert "callback_promised" in kinds(first)
             promised = callback(agent, "waiting")
