@@ -289,6 +289,7 @@ def _desk(settings: Settings, app: App, parts: Parts, chat: TextChat) -> FastAPI
         live=parts.live,
         chat=chat,
         knowledge=knowledge_index(parts.knowledge, parts.sync, parts.store),
+        wrap_up_s=settings.seats.wrap_up_s,
     )
 
 

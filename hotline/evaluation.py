@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,15 +126,8 @@ def eval_asr(
     _tell_skipped(len(clips), skipped)
     conditions = combine([one.value for one in through or ()], noise or (), loss or ())
     plan = Plan(clips, conditions, noise_file, jobs, paced)
-    results = [
-        measure(
-            name,
-            chosen,
-            names_to_hear(chosen, lambda: known_passages(settings), settings.dialog.gazetteer),
-            plan,
-        )
-        for name, chosen in engines
-    ]
+    passages, places = partial(known_passages, settings), settings.dialog.gazetteer
+    results = [measure(name, one, names_to_hear(one, passages, places), plan) for name, one in engines]
     audio_s = sum(clip.duration_s for clip in clips)
     about = About(str(data), len(clips), audio_s, skipped, jobs, paced, datetime.now().astimezone())
     return _tell(about, results, as_json=as_json, report=report)

@@ -19,6 +19,7 @@ from voice.streams import closing
 
 log = structlog.get_logger()
 
+SCREEN_LEAD_S = 0.3  # the call is on the seat's screen before its telephone rings
 VERDICT_EVERY_S = 0.3  # what the seat does on the desk while its telephone rings
 
 R = StepResult
@@ -90,6 +91,8 @@ class SeatCall:
                     tasks.cancel_scope.cancel()
 
             tasks.start_soon(desk)
+            if self.seat is not None:
+                await anyio.sleep(SCREEN_LEAD_S)
             result = await self._dial(uri)
             tasks.cancel_scope.cancel()
         if declined and self.leg is None:

@@ -93,7 +93,7 @@ INTERRUPTIONS = [
         turns=f"""
             agent  {GREETING}
             caller {QUESTION}
-            agent  请您带✂
+            agent  请您带上身✂
             caller 再说一遍
             agent  {ANSWER}
         """,
@@ -105,7 +105,7 @@ INTERRUPTIONS = [
             agent(GREETING),
             caller(QUESTION),
             agent_begins("请您带上身份证，"),
-            noise(0.9, after_s=1.5),
+            noise(1.4, after_s=1.5),
             agent_was_stopped(within_ms=900),
             agent(TO_THE_BANK + AT_ONCE + phrases.ANYTHING_ELSE, within_ms=900),
             hangs_up(),
