@@ -6,6 +6,7 @@ tantivy gathers candidates by BM25 over characters and pinyin (dialog/knowledge_
   停水 tells much, 打什么电话 little, though each of its characters may be rare.
 - What the caller says must be in the passage: in its phrasings, its answer, or what the answer shows to tell.
 - The phrasings must, on average, be about what the caller says: a single likeness may be chance.
+- The aspects asked for must be told: a fee does not answer what is paid for damage.
 - Passages about a rival of what is named (医保 is no 公积金), or about a case of it that was not asked for
   (what to do once it is lost), fall far behind.
 - The score is how likely the passage is the right one: a logistic curve over its fit, and over how far it
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dialog.coverage import ANSWER, NEXT, Numbers, Query, Shares, Text, heard, laid, together
-from dialog.wording import Matter, cases, matter
+from dialog.wording import Matter, cases, matter, untold
 
 # Words that shape a question but do not say what it is about.
 _COMMON = (
@@ -36,6 +37,7 @@ _OF_CHARACTER[[ord(char) for char in _COMMON]] = _COMMON_WEIGHT
 class Known(NamedTuple):
     """What is known of a passage's texts: `phrasings` of its rows are phrasings, the others its answer."""
 
+    said: str  # all of it, as written
     text: Text
     phrasings: int
     about: Matter
@@ -52,7 +54,7 @@ def known(said: str, sound: str, place: str) -> Known:
     pairs = zip(wordings, sounds, strict=True) if about.cases else ()
     named = Counter(case for pair in pairs for case in cases(*pair))
     usual = frozenset(case for case, times in named.items() if times > len(wordings) / 2)
-    return Known(laid(said, sound), len(wordings), about, usual, place)
+    return Known(said, laid(said, sound), len(wordings), about, usual, place)
 
 
 class Features(NamedTuple):
@@ -68,6 +70,7 @@ class Features(NamedTuple):
     missing_next: Shares  # and the next: one may be misheard
     found: Shares  # logarithm of all that the passage holds of the query
     lost: Shares  # and of what it lacks
+    untold: Shares  # how many aspects of the query it says nothing about
     bm25: Shares  # logarithm
     elsewhere: Shares  # 1 for another place
     rival: Shares  # 1 where it names rivals of what was named, or lacks a case that was
@@ -102,6 +105,7 @@ def features(
         missing_next=lacks[:, -2:][:, 0],
         found=np.log1p((credits * query.weights).sum(axis=1)),
         lost=np.log1p(lacks.sum(axis=1)),
+        untold=np.array(untold(text, [one.said for one in candidates]), float),
         bm25=np.log(bm25),
         elsewhere=np.array([bool(one.place) and one.place not in sound for one in candidates], float),
         rival=np.array([one.about.lacks(about) for one in candidates], float),
@@ -143,6 +147,7 @@ SURE = {
 }
 BEGIN = -6.28
 NEAR = 3.0  # how much the nearest vector adds to a fit: chosen, not fitted, since every model differs
+UNTOLD = 1.5  # taken off the odds for each aspect that is not told: chosen, since 3.0 does no better
 ANOTHER = 3.0  # taken off the odds of a passage for another place, thing or case than the caller's
 SHARPER = 3.0  # the share of the best among those like it is told by so much more of their lead
 LITERAL = 0.8  # from this likeness to one phrasing on the score rises to 1.0, however unlike the others are
@@ -190,8 +195,8 @@ def _likely(found: Features, order: NDArray[np.intp], shares: Shares, lead: Shar
     """How likely it is, for candidates in `order`, that what the query is about is among these."""
     known = {name: getattr(found, name)[order] for name in SURE if name in Features._fields}
     known |= {"share": shares, "lead": lead}
-    another = _another(found)[order]
-    odds = BEGIN + sum(SURE[name] * value for name, value in known.items()) - ANOTHER * another
+    less = (ANOTHER * _another(found) + UNTOLD * found.untold)[order]
+    odds = BEGIN + sum(SURE[name] * value for name, value in known.items()) - less
     likely: Shares = 1 / (1 + np.exp(-odds))
     return likely
 

@@ -11,6 +11,7 @@ import pytest
 from dialog.knowledge import Knowledge
 from dialog.passages import load_passages
 from dialog.policy import ANSWER_FROM, TRANSFER_BELOW
+from dialog.wording import untold
 
 pytestmark = [pytest.mark.unit]
 
@@ -169,3 +170,16 @@ def test_phrasings_left_out_are_found_and_hardly_ever_answered_wrongly(knowledge
     best = [(p, poorer.search(p.phrasings[0])[0]) for p in asked]
     assert sum(hit.passage.id == p.id for p, hit in best) >= 0.65 * len(asked)
     assert sum(hit.passage.id != p.id and hit.score >= ANSWER_FROM for p, hit in best) <= 0.025 * len(asked)
+
+
+@pytest.mark.parametrize(
+    "asked, told, count",
+    [
+        ("地铁票价多少钱", "地铁几点开\n起步价两元", 0),
+        ("成都公积金贷款能贷多少", "公积金贷款最多能贷多少", 1),
+        ("停电东西坏了赔不赔", "突然停电了怎么办", 1),
+        ("外地公积金怎么转移到临江", "外地的公积金怎么转到临江", 0),
+    ],
+)
+def test_an_aspect_that_is_not_told_counts(asked: str, told: str, count: int) -> None:
+    assert untold(asked, [told]) == [count]
