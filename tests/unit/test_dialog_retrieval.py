@@ -173,7 +173,7 @@ def test_phrasings_left_out_are_found_and_hardly_ever_answered_wrongly(knowledge
 
 
 @pytest.mark.parametrize(
-    "asked, told, count",
+    ("asked", "told", "count"),
     [
         ("地铁票价多少钱", "地铁几点开\n起步价两元", 0),
         ("成都公积金贷款能贷多少", "公积金贷款最多能贷多少", 1),
