@@ -110,7 +110,8 @@ class KnowledgeSync:
             rows, removed, newest = self._store.passages_since(known)
             changed = [passage_of(row) for row in rows]
             self._knowledge.update(changed, removed, revision=newest, progress=progress)
-            log.info(
+            tell = log.info if known else log.debug  # a first start has nothing to tell of
+            tell(
                 "knowledge_updated",
                 revision=newest,
                 changed=len(changed),
