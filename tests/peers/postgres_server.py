@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+_NUMBERS = itertools.count()
 _FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "32MB"}
 
 
@@ -71,3 +73,21 @@ def _wait_until_ready(server: subprocess.Popen[str]) -> None:
         if "ready to accept connections" in line:
             return
     raise AssertionError(f"PostgreSQL did not start: {''.join(said)}")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A server for the tests of one module: its URL, without a database."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest.fixture
+def url(server: str) -> str:
+    """A new database on the server."""
+    import psycopg
+
+    name = f"hotline_{next(_NUMBERS)}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type,unused-ignore]
+    return f"{server}/{name}"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-
 import pytest
 
-from tests.peers.postgres_server import postgres_server
+from tests.peers.postgres_server import server, url  # noqa: F401 - fixtures
 from tests.unit.test_records_audit import (  # noqa: F401
     test_an_entry_says_who_did_what_when_and_from_where,
     test_entries_are_found_by_person_thing_action_and_time,
@@ -28,22 +25,3 @@ from tests.unit.test_records_users import (  # noqa: F401 - collected here, with
 )
 
 pytestmark = [pytest.mark.peers]
-
-_NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture
-def url(server: str) -> str:
-    """A new database on the server."""
-    import psycopg
-
-    name = f"accounts_{next(_NUMBERS)}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type,unused-ignore]
-    return f"{server}/{name}"

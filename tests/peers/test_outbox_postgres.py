@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-
 import pytest
 
-from tests.peers.postgres_server import postgres_server
+from tests.peers.postgres_server import server, url  # noqa: F401 - fixtures
 from tests.unit.test_records_outbox import (  # noqa: F401 - collected here, with the `url` below
     clock,
     store,
@@ -24,22 +21,3 @@ from tests.unit.test_records_outbox import (  # noqa: F401 - collected here, wit
 )
 
 pytestmark = [pytest.mark.peers]
-
-_NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
-
-
-@pytest.fixture
-def url(server: str) -> str:
-    """A new database on the server."""
-    import psycopg
-
-    name = f"outbox_{next(_NUMBERS)}"
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type,unused-ignore]
-    return f"{server}/{name}"
