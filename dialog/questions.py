@@ -47,12 +47,12 @@ class Questions:
         if asked and hits and hits[0].passage.id in turn.talk.choice and _YES_AND.match(turn.text):
             return self._answered(turn, hits[0].passage, turn.heard)
         judged = self.policy.judge(found)
-        answer = self._carried_out(turn, judged.kind, judged.confidence, hits, found)
+        if judged.why in ("not_heard", "not_understood"):
+            return not_understood(turn, self.policy, self.complaints.clerk, found)
+        answer = self._carried_out(turn, judged.kind, judged.confidence, hits)
         return replace(answer, why=judged.why, figures=found.figures)
 
-    def _carried_out(
-        self, turn: Turn, kind: str, sure: float, hits: Sequence[Hit], found: Evidence
-    ) -> Answer:
+    def _carried_out(self, turn: Turn, kind: str, sure: float, hits: Sequence[Hit]) -> Answer:
         match kind:
             case "answer":
                 return self._answered(turn, hits[0].passage, sure)
@@ -62,10 +62,6 @@ class Questions:
                 return _confirm(turn, hits[0].passage, sure)
             case "intake":
                 return self.complaints.start(turn, turn.text)
-            case "rephrase":
-                return not_understood(turn, self.policy, self.complaints.clerk, found)
-        if found.chars <= 2 or not turn.text:
-            return not_understood(turn, self.policy, self.complaints.clerk, found)
         text = phrases.NO_ANSWER_TRANSFER if is_question(turn.text) else phrases.STATEMENT_TRANSFER
         return no_answer(turn, self.complaints.clerk, text, sure, turn.text)
 

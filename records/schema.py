@@ -135,7 +135,7 @@ knowledge_revision = Table(
     Column("revision", Integer, nullable=False),
 )
 
-# What the city's own system is still to be told, in order; a row goes when it has been taken.
+# What the city's own system is to be told, in order; once taken, a row is kept for a while without its body.
 outbox = Table(
     "outbox",
     metadata,

@@ -135,6 +135,13 @@ async def test_mumbling_is_asked_once_then_goes_to_a_person() -> None:
     assert call.action.reason == "low_confidence"
 
 
+async def test_mumbling_at_length_is_not_taken_for_a_question_without_an_answer() -> None:
+    call = Call()
+    assert await call.hears("啊八那个什么的他们", 0.3) == phrases.REPHRASE
+    assert await call.hears("啊八那个什么的他们", 0.3) == phrases.NOT_UNDERSTOOD_TRANSFER
+    assert call.basis.decision["why"] == "not_understood"
+
+
 async def test_being_understood_in_between_forgives_the_first_failure() -> None:
     call = Call()
     assert await call.hears("啊八", 0.3) == phrases.REPHRASE
