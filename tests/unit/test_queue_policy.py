@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dialog import Summary, phrases
+from tests.unit.policy_script import follow
 from voice.policies import (
     AskKey,
     Bridge,
@@ -61,18 +62,7 @@ def told(place: Queued) -> tuple[Step, Result]:
 
 
 def play(script: Sequence[tuple[Step, Result]], request: TransferRequest = REQUEST) -> Outcome:
-    """Drive the policy along the script; it must ask for just these steps, and then end."""
-    steps = warm(request)
-    asked = next(steps)
-    for number, (step, result) in enumerate(script):
-        assert asked == step, f"step {number}"
-        try:
-            asked = steps.send(result)
-        except StopIteration as end:
-            assert number == len(script) - 1, f"ended after step {number}"
-            outcome: Outcome = end.value
-            return outcome
-    raise AssertionError(f"the policy goes on with {asked}")
+    return follow(warm(request), script)
 
 
 def test_who_waits_hears_where_they_stand_and_then_gets_a_seat() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from dialog import Summary, phrases
+from tests.unit.policy_script import follow
 from voice.policies import (
     Bridge,
     DialQueue,
@@ -42,18 +43,7 @@ each_failure = pytest.mark.parametrize("failure", FAILURES)
 
 
 def play(policy: Policy, script: Script) -> Outcome:
-    """Drive the policy along the script; it must ask for just these steps, and then end."""
-    steps = policy(TransferRequest(Summary(request="路灯不亮")))
-    asked = next(steps)
-    for number, (step, result) in enumerate(script):
-        assert asked == step, f"step {number}"
-        try:
-            asked = steps.send(result)
-        except StopIteration as end:
-            assert number == len(script) - 1, f"ended after step {number}"
-            outcome: Outcome = end.value
-            return outcome
-    raise AssertionError(f"the policy goes on with {asked}")
+    return follow(policy(TransferRequest(Summary(request="路灯不亮"))), script)
 
 
 def gone(step: Step) -> Asked:

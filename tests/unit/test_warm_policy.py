@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from dialog import Summary, phrases
+from tests.unit.policy_script import follow
 from voice.policies import (
     Bridge,
     ClaimSeat,
@@ -46,18 +47,7 @@ SORRY = (TellCaller(phrases.TRANSFER_FAILED), R.DONE)
 
 
 def play(script: Script, *, max_seats: int = 3) -> Outcome:
-    """Drive the policy along the script; it must ask for just these steps, and then end."""
-    steps = warm(TransferRequest(SUMMARY, "tax", max_seats))
-    asked = next(steps)
-    for number, (step, result) in enumerate(script):
-        assert asked == step, f"step {number}"
-        try:
-            asked = steps.send(result)
-        except StopIteration as end:
-            assert number == len(script) - 1, f"ended after step {number}"
-            outcome: Outcome = end.value
-            return outcome
-    raise AssertionError(f"the policy goes on with {asked}")
+    return follow(warm(TransferRequest(SUMMARY, "tax", max_seats)), script)
 
 
 def gone(step: Step) -> tuple[Step, StepResult]:
