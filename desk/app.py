@@ -48,7 +48,6 @@ def create_desk(
     live: LiveFeed,
     chat: Callable[[str, str], Awaitable[dict[str, Any]]] | None = None,
     knowledge: KnowledgeIndex | None = None,
-    kb_search: Callable[[str, int], list[dict[str, Any]]] | None = None,
     wrap_up_s: float | None = None,
 ) -> FastAPI:
     """The web desk as an ASGI application, to be served in the program's own event loop.
@@ -77,8 +76,6 @@ def create_desk(
     app.include_router(callbacks_router(store))
     app.include_router(seats_router(store))
     app.include_router(seat_router(store, wrap_up_s))
-    if kb_search is not None:  # until all callers give `knowledge`
-        knowledge = KnowledgeIndex(kb_search, lambda: None, lambda _days, _limit: [])
     app.include_router(knowledge_router(store, knowledge))
     _add_health(app, ready, metrics)
     _add_live(app, live, BoardWatch(store, live), chat)

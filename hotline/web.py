@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
@@ -40,13 +40,8 @@ def bind_desk(settings: Settings) -> socket.socket:
 
 def knowledge_index(knowledge: Knowledge, sync: KnowledgeSync, store: Store) -> KnowledgeIndex:
     """The knowledge base as the desk searches and edits it."""
-    return KnowledgeIndex(search=kb_search(knowledge), changed=sync.look, gaps=gaps_of(store))
-
-
-def kb_search(knowledge: Knowledge) -> Callable[[str, int], list[dict[str, Any]]]:
-    """The search alone."""
 
     def search(query: str, limit: int) -> list[dict[str, Any]]:
         return [{**row_of(hit.passage), "score": hit.score} for hit in knowledge.search(query, limit)]
 
-    return search
+    return KnowledgeIndex(search=search, changed=sync.look, gaps=gaps_of(store))

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import uvicorn
 
 from desk.app import create_desk
+from desk.knowledge import KnowledgeIndex
 from desk.live import LiveFeed
 from hotline.journal import RecordJournal
 from records.store import Store
@@ -81,7 +82,7 @@ class DeskNode:
             ready=lambda: True,
             metrics=lambda: "",
             live=self._live,
-            kb_search=self._search,
+            knowledge=KnowledgeIndex(self._search, lambda: None, lambda _days, _limit: []),
             wrap_up_s=30.0,
         )
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning"))
