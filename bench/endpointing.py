@@ -262,7 +262,7 @@ def main() -> None:
 
         if not SPEECH.is_dir():
             parser.error("without the recordings nobody knows which texts are to be left out")
-        train(MODEL, *of_folder(options.train, [clip.text for clip in load_clips(SPEECH)[0]]))
+        train(MODEL, of_folder(options.train, [clip.text for clip in load_clips(SPEECH)[0]]))
     if options.fit:
         found = material()
         console.print("weights", fit(found.ends, found.pauses), "shipped", WEIGHTS)

@@ -34,10 +34,18 @@ console = Console(width=120)
 
 def _outcomes(names: Sequence[str], calls: int, turns: int) -> Iterator[tuple[str, list[Outcome]]]:
     """Carry out all parts at so many calls at a time: one after the other, or single calls side by side."""
+    for alone in (False, True):
+        some = [name for name in names if PARTS[name].alone is alone]
+        yield from _carried_out(some, calls, turns, side_by_side=calls == 1 and not alone)
+
+
+def _carried_out(
+    names: Sequence[str], calls: int, turns: int, *, side_by_side: bool
+) -> Iterator[tuple[str, list[Outcome]]]:
     runs = {name: PARTS[name].runs(calls, turns) for name in names}
-    side_by_side = sum(map(len, runs.values())) if calls == 1 else 1
-    together = threading.Barrier(max(1, side_by_side))
-    with ThreadPoolExecutor(max(1, side_by_side)) as pool:
+    at_once = max(1, sum(map(len, runs.values()))) if side_by_side else 1
+    together = threading.Barrier(at_once)
+    with ThreadPoolExecutor(at_once) as pool:
         under_way: dict[str, list[Future[Outcome]]] = {
             name: [pool.submit(carry_out, run, calls, together) for run in some]
             for name, some in runs.items()
@@ -68,7 +76,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make the calls, print the tables; 1 when something was not answered."""
     options = _options(arguments)
-    names = options.parts or list(PARTS)
+    names = options.parts or [name for name, part in PARTS.items() if not part.alone]
     if not DATA.is_dir():
         names = [name for name in names if name not in NEED_DATA]
         console.print(f"no speech of people at {DATA}: only {', '.join(names) or 'nothing'} can be measured")

@@ -10,7 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.speech import QUESTIONS, VOICES
-from bench.turns_rows import PAUSES_S, Row, echo_rows, human_rows, interruption_rows, requests_rows, stop_rows
+from bench.turns_rows import (
+    PAUSES_S,
+    Row,
+    cpu_rows,
+    echo_rows,
+    human_rows,
+    interruption_rows,
+    requests_rows,
+    stop_rows,
+)
 from bench.turns_run import Outcome, Run
 from bench.turns_script import Clip, Item, Script, clip_of
 from dialog.passages import load_passages
@@ -70,19 +79,22 @@ SPREAD = 3
 MOST_PER_CALL = 12
 ECHO_PACKETS = (5, 10, 15, 20)  # 100 to 400 ms
 ECHO_CALLS = 3
+CPU_TURNS = 24  # at most: three minutes or more
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A part: its runs for so many calls at a time and turns, and the figures of their outcomes.
 
-    One that is `everywhere` is measured at each number of calls, the others at the largest only.
+    One that is `everywhere` is measured at each number of calls, the others at the largest only. The runs of
+    one that is `alone` are made one after the other, and only when it is asked for.
     """
 
     title: str
     runs: Callable[[int, int], list[Run]]
     rows: Callable[[Sequence[Outcome], int], list[Row]]
     everywhere: bool = True
+    alone: bool = False
 
 
 def requests(calls: int, turns: int) -> list[Run]:
@@ -93,6 +105,13 @@ def requests(calls: int, turns: int) -> list[Run]:
     answers = {passage.question: _short(passage.answer) for passage in load_passages(SAMPLE)}
     run = Run((), {clip.name: clip for clip in spoken}, stand_in=False, knowledge=answers)
     return _spread(run, [Script(tuple(some)) for some in _groups(items, calls)], calls)
+
+
+def cpu(calls: int, turns: int) -> list[Run]:
+    """Complete requests to one agent with the built-in recogniser, then to one with a stand-in elsewhere."""
+    (run, *more) = requests(calls, min(turns, CPU_TURNS))
+    scripts = tuple(script for some in (run, *more) for script in some.scripts)
+    return [replace(run, scripts=scripts, stand_in=stand_in) for stand_in in (False, True)]
 
 
 def human(calls: int, turns: int) -> list[Run]:
@@ -243,5 +262,6 @@ PARTS = {
         stop_rows("it stops the agent", 1 / NOISES, "≤ 1 of 42"),
         everywhere=False,
     ),
+    "cpu": Part("what calls cost", cpu, cpu_rows, alone=True),
     "echo": Part("the agent's own voice at -20 dB after 100 to 400 ms", echo, echo_rows, everywhere=False),
 }

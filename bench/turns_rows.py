@@ -65,6 +65,16 @@ def requests_rows(outcomes: Sequence[Outcome], calls: int) -> list[Row]:
     ]
 
 
+def cpu_rows(outcomes: Sequence[Outcome], calls: int) -> list[Row]:
+    rows = []
+    for stand_in, name, most_s in ((False, "built-in ASR", 2.0), (True, "without ASR", 1.0)):
+        some = [outcome for outcome in outcomes if outcome.run.stand_in is stand_in]
+        found = [answered(trace, said, clip) for _, trace, said, clip in _each(some)]
+        rows += _cpu(f"CPU per minute of a call, {name}", some, most_s, calls)
+        rows += _ended(some, sum(each.unanswered for each in found), len(found))
+    return rows
+
+
 def human_rows(outcomes: Sequence[Outcome], calls: int) -> list[Row]:
     found = [(answered(trace, said, clip), clip) for _, trace, said, clip in _each(outcomes)]
     plain = [each for each, clip in found if clip.pause is None]

@@ -77,7 +77,7 @@ def main() -> None:
             console.print(f"{name}: {_cost(make)}\n")
 
 
-def turn_starts(verdicts: Sequence[bool]) -> list[float]:
+def turn_starts(verdicts: Sequence[float]) -> list[float]:
     """When turns begin, in seconds."""
     taker = TurnTaker(TurnSettings())
     taken = (taker.advance(FRAME_S, speech=verdict, bot_speaking=False) for verdict in verdicts)
@@ -111,7 +111,7 @@ def _judge(
         added = _looped(noises()[noise], len(speech), int(chance.integers(len(noises()[noise]))))
         speech = speech + _at_rms(added, level_dbfs - snr_db)
     detector = make()
-    verdicts = [detector.is_speech(frame) for frame in telephone(speech)]
+    verdicts = [detector.evidence(frame) for frame in telephone(speech)]
     true = np.flatnonzero(spoken(samples)) + lead
     first, last = int(true[0]), int(true[-1])
     early = first - 5  # speech flagged earlier is a false start, told elsewhere
@@ -136,7 +136,7 @@ def _noise_table(name: str, make: MakeDetector) -> Table:
         for level in NOISE_DBFS:
             sound = np.concatenate([np.zeros(8000), _at_rms(_looped(samples, NOISE_S * 8000, 0), level)])
             detector = make()
-            starts = turn_starts([detector.is_speech(frame) for frame in telephone(sound)])
+            starts = turn_starts([detector.evidence(frame) for frame in telephone(sound)])
             cells.append(len(starts) * 60 / NOISE_S)
         counts += cells
         table.add_row(noise, *(f"{count:g}" for count in cells))
@@ -167,7 +167,7 @@ def _echo_table(name: str, make: MakeDetector) -> Table:
     return table
 
 
-def _over_echo(make: MakeDetector, delay_ms: float, gain_db: float, caller: Samples | None) -> list[bool]:
+def _over_echo(make: MakeDetector, delay_ms: float, gain_db: float, caller: Samples | None) -> list[float]:
     """The verdicts while the agent speaks and its voice comes back; the caller begins after 4 s."""
     agent = agent_voice()
     delay = round(delay_ms * 8)
@@ -177,7 +177,7 @@ def _over_echo(make: MakeDetector, delay_ms: float, gain_db: float, caller: Samp
     sent = agent.astype("<i2").tobytes()
     detector = make()
     return [
-        detector.is_speech(frame, sent[at : at + 2 * FRAME])
+        detector.evidence(frame, sent[at : at + 2 * FRAME])
         for at, frame in zip(range(0, len(sent), 2 * FRAME), telephone(heard), strict=False)
     ]
 
@@ -197,7 +197,7 @@ def _frame_us(make: MakeDetector, frames: Sequence[bytes]) -> float:
         detector = make()
         began = time.process_time()
         for frame in frames:
-            detector.is_speech(frame)
+            detector.evidence(frame)
         best = min(best, time.process_time() - began)
     return best / len(frames) * 1e6
 

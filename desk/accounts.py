@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from desk.auth import only
 from desk.models import Page
+from desk.requests import Body
 from desk.trail import Noted
 from records.store import Store
 from records.users import hash_password
@@ -17,7 +18,7 @@ from records.users import hash_password
 Role = Literal["seat", "ops", "admin"]
 
 
-class UserIn(BaseModel):
+class UserIn(Body):
     """An account to be added."""
 
     model_config = ConfigDict(extra="forbid")

@@ -6,15 +6,14 @@ Plain (not async) routes run in worker threads, so the store never holds up the 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BeforeValidator
 
 from desk.auth import Identity, Me, only
 from desk.models import (
@@ -30,15 +29,15 @@ from desk.models import (
     TicketIn,
     TicketPatch,
 )
+from desk.moments import Moment, moment
 from desk.trail import Noted
 from desk.wav import wav_response
-from records import CHINA, NotFound, export
+from records import NotFound, export
 from records.keys import Keys
 from records.playback import find_recording, open_recording
 from records.store import Store
 
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
-Moment = Annotated[datetime | date, BeforeValidator(lambda text: _bare_date(text))]
 Words = Annotated[str, Query(max_length=200)]
 
 
@@ -141,6 +140,8 @@ def tickets_router(store: Store) -> APIRouter:
         """File a work order; with an Idempotency-Key the same request twice files one."""
         if body.call_id is not None and store.call(body.call_id) is None:
             raise HTTPException(422, f"call_id: there is no call {body.call_id}")
+        if body.joins and store.ticket(body.joins) is None:
+            raise HTTPException(422, f"joins: there is no work order {body.joins}")
         with store.batch():
             number = store.file_ticket(f"api:{idempotency_key or uuid.uuid4()}", **body.model_dump())
             noted("ticket_filed", number)
@@ -158,6 +159,8 @@ def tickets_router(store: Store) -> APIRouter:
     def change_ticket(number: str, body: TicketPatch, noted: Noted) -> dict[str, Any]:
         """Change a work order."""
         fields = body.model_dump(exclude_unset=True)
+        if not fields:
+            return get_ticket(number)
         with store.batch():
             changed = store.update_ticket(number, **fields)
             noted("ticket_changed", number, fields=sorted(fields))
@@ -166,26 +169,45 @@ def tickets_router(store: Store) -> APIRouter:
     return router
 
 
-def seats_router(store: Store) -> APIRouter:
-    """The routes below /api/v1/seats."""
+def seats_router(store: Store, configured: Collection[str] = ()) -> APIRouter:
+    """The routes below /api/v1/seats; `configured` are the ids of seats that every start sets up anew."""
     router = APIRouter(prefix="/api/v1/seats", tags=["seats"])
 
+    def shown(seat: dict[str, Any]) -> dict[str, Any]:
+        return {**seat, "configured": seat["id"] in configured}
+
     def find(seat_id: str) -> dict[str, Any]:
-        return next(seat for seat in store.seats() if seat["id"] == seat_id)
+        return next(shown(seat) for seat in store.seats() if seat["id"] == seat_id)
+
+    def changeable_or_409(seat_id: str) -> None:
+        if seat_id in configured:
+            raise HTTPException(
+                409, f"the seat {seat_id} stands in the settings; change it there, in seats.seats"
+            )
 
     @router.get("", response_model=Page[Seat])
     def list_seats() -> dict[str, Any]:
         """All seats."""
-        found = store.seats()
+        found = [shown(seat) for seat in store.seats()]
         return {"items": found, "total": len(found), "page": 1}
 
-    @router.post("", status_code=201, response_model=Seat, dependencies=[only("ops", "admin")])
+    @router.post("", status_code=201, response_model=Seat, dependencies=[only("admin")])
     def save_seat(body: SeatIn, noted: Noted) -> dict[str, Any]:
-        """Add a seat, which is away at first, or change one, which keeps its status."""
+        """Add a seat, which is away at first, or change one, which keeps its status; no configured one."""
+        changeable_or_409(body.id)
         with store.batch():
             store.seed_seats([body.model_dump()])
             noted("seat_saved", body.id)
         return find(body.id)
+
+    @router.delete("/{seat_id}", status_code=204, dependencies=[only("admin")])
+    def remove_seat(seat_id: str, noted: Noted) -> Response:
+        """Take a seat away; 409 while it is in a call or somebody works there, and for configured ones."""
+        changeable_or_409(seat_id)
+        with store.batch():
+            store.workplace.remove(seat_id)
+            noted("seat_removed", seat_id)
+        return Response(status_code=204)
 
     @router.post("/{seat_id}/status", response_model=Seat)
     def set_status(seat_id: str, body: SeatStatus, me: Me, noted: Noted) -> dict[str, Any]:
@@ -236,14 +258,3 @@ def _shown(call: dict[str, Any]) -> dict[str, Any]:
 
 def _recording_path(call: Mapping[str, Any]) -> str:
     return f"/api/v1/calls/{call['id']}/recording.wav"
-
-
-def _bare_date(text: object) -> object:
-    # Left to itself pydantic makes a bare date midnight UTC.
-    return date.fromisoformat(text) if isinstance(text, str) and len(text) == len("2025-01-31") else text
-
-
-def moment(value: datetime | date, whole_day: timedelta) -> datetime:
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=CHINA)
-    return datetime.combine(value, time(), CHINA) + whole_day

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from desk.api import Moment, PageNumber, Words, moment
+from desk.api import PageNumber, Words
 from desk.auth import only
 from desk.models import Page
+from desk.moments import Moment, moment
 from records.store import Store
 
 

@@ -92,7 +92,10 @@ class Gate:
         if identity is None:
             if path.startswith("/api/") or path == "/metrics":
                 return _denied(401, "sign in, or send Authorization: Bearer TOKEN")
-            return RedirectResponse(f"/login?next={quote(path)}", 303)
+            query = scope["query_string"].decode("latin-1")
+            return RedirectResponse(
+                f"/login?next={quote(f'{path}?{query}' if query else path, safe='/')}", 303
+            )
         if bearer is None and method not in SAFE_METHODS and not same_origin(headers):
             return _denied(403, "a change with the session cookie must come from the desk's own page")
         if identity.must_change and path not in (SESSION_PATH, PASSWORD_PATH):

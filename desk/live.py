@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,6 +24,13 @@ class LiveFeed:
     def __init__(self) -> None:
         self._watchers: set[MemoryObjectSendStream[Event]] = set()
         self._closed = False
+        self._arrived = anyio.Event()  # somebody who watches
+
+    async def until_watched(self) -> None:
+        """Wait until anybody watches."""
+        while not self._watchers:
+            self._arrived = anyio.Event()
+            await self._arrived.wait()
 
     def publish(self, event: Event) -> None:
         """Give an event to all watchers; never waits. One that lags too far is cut off, to come again."""
@@ -43,6 +49,7 @@ class LiveFeed:
             send.close()
         else:
             self._watchers.add(send)
+            self._arrived.set()
         try:
             yield receive
         finally:
@@ -58,35 +65,17 @@ class LiveFeed:
         self._watchers.clear()
 
 
-async def sse(
-    feed: LiveFeed,
-    ping_s: float = 15.0,
-    *,
-    look: Callable[[], Awaitable[None]] | None = None,
-    look_every_s: float = 0.15,
-) -> AsyncIterator[str]:
-    """The feed as server-sent events, with a comment now and then so that proxies keep the line open.
-
-    `look`, called every `look_every_s`, may publish what the feed is not told by itself.
-    """
+async def sse(feed: LiveFeed, ping_s: float = 15.0) -> AsyncIterator[str]:
+    """The feed as server-sent events, with a comment now and then so that proxies keep the line open."""
     with feed.watch() as events:
         yield "retry: 2000\n\n"
-        ping_at = anyio.current_time() + ping_s
-        look_at = anyio.current_time() if look is not None else math.inf
         while True:
             event: Event | None = None
-            with anyio.move_on_after(max(0.0, min(ping_at, look_at) - anyio.current_time())):
+            with anyio.move_on_after(ping_s):
                 try:
                     event = await events.receive()
                 except anyio.EndOfStream:
                     return
-            if look is not None and anyio.current_time() >= look_at:
-                await look()
-                look_at = anyio.current_time() + look_every_s
-            if event is not None:
-                yield f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
-            elif anyio.current_time() >= ping_at:
-                yield ": still here\n\n"
-            else:
-                continue
-            ping_at = anyio.current_time() + ping_s
+            yield (
+                ": still here\n\n" if event is None else f"data: {json.dumps(event, ensure_ascii=False)}\n\n"
+            )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
+
+from desk.requests import Body
 
 T = TypeVar("T")
 
@@ -126,7 +128,7 @@ TicketStatus = Literal["filed", "accepted", "in_progress", "resolved", "closed"]
 Urgency = Literal["normal", "urgent", "emergency"]
 
 
-class TicketIn(BaseModel):
+class TicketIn(Body):
     """A work order to file."""
 
     call_id: str | None = None
@@ -136,12 +138,12 @@ class TicketIn(BaseModel):
     urgency: Urgency = "normal"
     title: str = Field(min_length=1, max_length=500)
     text: str = Field("", max_length=20_000)
-    slots: dict[str, str] = {}
+    slots: dict[str, str] = Field({})
     secret: bool = False
     joins: str = Field("", max_length=20)
 
 
-class TicketPatch(BaseModel):
+class TicketPatch(Body):
     """What to change of a work order; what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
@@ -149,9 +151,9 @@ class TicketPatch(BaseModel):
     category: str = Field("", max_length=200)
     department: str = Field("", max_length=200)
     urgency: Urgency = "normal"
-    title: str = Field("", max_length=500)
+    title: str = Field("", min_length=1, max_length=500)
     text: str = Field("", max_length=20_000)
-    slots: dict[str, str] = {}
+    slots: dict[str, str] = Field({})
     status: TicketStatus = "filed"
 
 
@@ -174,13 +176,13 @@ class Ticket(BaseModel):
     updated_at: str
 
 
-class SeatIn(BaseModel):
+class SeatIn(Body):
     """A seat to add or change."""
 
     id: str = Field(min_length=1, max_length=64, pattern=r"^[\w.-]+$")
     name: str = Field("", max_length=100)
     uri: str = Field(max_length=300, pattern=r"^sips?:\S+$")
-    skills: list[str] = []
+    skills: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field([], max_length=50)
 
 
 class SeatStatus(BaseModel):
@@ -192,7 +194,7 @@ class SeatStatus(BaseModel):
 class Seat(BaseModel):
     """A seat, its status (away, free, ringing, talking, wrap_up) since when, its call, on which node.
 
-    `user` is the account that works there now, "" for none.
+    `user` is the account that works there now, "" for none; `configured`: it stands in the settings.
     """
 
     id: str
@@ -204,6 +206,7 @@ class Seat(BaseModel):
     call_id: str | None
     node: str = ""
     user: str = ""
+    configured: bool = False
 
 
 class Workplace(BaseModel):
@@ -220,7 +223,7 @@ class Workplace(BaseModel):
     now: str
 
 
-class SeatAnswer(BaseModel):
+class SeatAnswer(Body):
     """Whether a seat takes the call that it rings for; with `call_id` only if it still is that one."""
 
     model_config = ConfigDict(extra="forbid")
@@ -242,7 +245,7 @@ class CommandDetail(BaseModel):
     skill: Annotated[str, Field(max_length=64)] = ""
 
 
-class CallCommand(BaseModel):
+class CallCommand(Body):
     """What a seat wants done with the call that it is in."""
 
     model_config = ConfigDict(extra="forbid")
@@ -288,7 +291,7 @@ _NO_CONTROLS = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 Line = Annotated[str, Field(max_length=500, pattern=_NO_CONTROLS)]
 
 
-class PassageIn(BaseModel):
+class PassageIn(Body):
     """A passage to put in; `valid_from` and `valid_to` are days, inclusive, and null where it is open."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -315,6 +318,13 @@ class PassageNew(PassageIn):
     """A new passage; without `id` it gets one."""
 
     id: str = Field("", max_length=100, pattern=r"^(\w[\w.:-]*)?$")
+
+    @field_validator("id")
+    @classmethod
+    def _is_no_path(cls, value: str) -> str:
+        if value in ("gaps", "import", "state"):
+            raise ValueError(f"{value} stands for something else below /api/v1/kb; choose another id")
+        return value
 
 
 class Passage(BaseModel):
@@ -358,10 +368,10 @@ class RecordingState(BaseModel):
     paused: bool
 
 
-class ChatIn(BaseModel):
+class ChatIn(Body):
     """One message of a text conversation; `session` is chosen by the client and names the conversation."""
 
-    session: str = Field(min_length=8, max_length=100)
+    session: str = Field(min_length=1, max_length=100)
     text: str = Field(min_length=1, max_length=2000)
 
 

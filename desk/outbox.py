@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from desk.api import PageNumber, Words
 from desk.auth import only
 from desk.models import Page
+from desk.trail import Noted
 from records.store import Store
 
 
@@ -32,6 +33,12 @@ class OutboxMessage(BaseModel):
     sent_at: str | None
 
 
+class Retried(BaseModel):
+    """How many messages are sent again."""
+
+    retried: int
+
+
 def outbox_router(store: Store) -> APIRouter:
     """The routes below /api/v1/outbox."""
     router = APIRouter(prefix="/api/v1/outbox", tags=["work orders"], dependencies=[only("ops", "admin")])
@@ -43,9 +50,20 @@ def outbox_router(store: Store) -> APIRouter:
         """Messages to the city's system, newest first; what was taken is listed for a week."""
         return store.outbox.page(status, ticket.strip(), page)
 
+    @router.post("/retry", response_model=Retried)
+    def retry_failed(noted: Noted) -> dict[str, int]:
+        """Send all that have failed for good again at once."""
+        with store.batch():
+            retried = store.outbox.retry_failed()
+            noted("messages_retried", count=retried)
+        return {"retried": retried}
+
     @router.post("/{message_id}/retry", response_model=OutboxMessage)
-    def retry(message_id: int) -> dict[str, Any]:
+    def retry(message_id: int, noted: Noted) -> dict[str, Any]:
         """Send a message again at once; 409 where it was taken or is being sent now."""
-        return store.outbox.retry(message_id)
+        with store.batch():
+            message = store.outbox.retry(message_id)
+            noted("message_retried", message["about"])
+        return message
 
     return router

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timezone
+from datetime import datetime, time, timedelta, timezone
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Response
@@ -19,10 +19,12 @@ from desk.models import (
     Waiting,
     Workplace,
 )
+from desk.moments import Day
 from desk.trail import Noted
-from records import CHINA, NotFound, to_iso
+from records import CHINA, NotFound, china_now, to_iso
 from records.store import Store
 
+A_DAY = timedelta(days=1)
 Number = Annotated[str, Path(max_length=64)]
 
 
@@ -93,10 +95,11 @@ def seat_router(store: Store, wrap_up_s: float | None = None) -> APIRouter:
         return Response(status_code=202)
 
     @router.get("/seats/{seat_id}/calls", response_model=Page[SeatCallItem])
-    def calls_of_seat(seat_id: str, me: Me, day: date | None = None) -> dict[str, Any]:
-        """The calls of one day in China that a seat was rung for, newest first; without `day` today's."""
+    def calls_of_seat(seat_id: str, me: Me, day: Day | None = None) -> dict[str, Any]:
+        """The calls that a seat was rung for, newest first: of one day in China, or of the last 24 hours."""
         own(seat_id, me)
-        return _page(store.workplace.calls(seat_id, day or datetime.now(CHINA).date()))
+        since = datetime.combine(day, time(), CHINA) if day else china_now() - A_DAY
+        return _page(store.workplace.calls(seat_id, since, since + A_DAY))
 
     @router.get("/queue", response_model=Page[Waiting])
     def queue() -> dict[str, Any]:

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 
 import anyio
 import anyio.to_thread
+import segno
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, Field
 from pyotp import TOTP
 
 from desk.auth import COOKIE, PASSWORD_PATH, SESSION_PATH, SESSION_TTL_S, TOTP_PATH, Me, Throttle
+from desk.requests import Body
 from desk.trail import Noted, Trail, address_of
 from records.accounts import Admission, Proof, Reason
 from records.store import Store
@@ -25,7 +27,7 @@ _REFUSALS: Mapping[Reason, str] = {
 }
 
 
-class SignIn(BaseModel):
+class SignIn(Body):
     """Name and password of an account, and the code of its second factor where that is on."""
 
     name: str = Field(max_length=100)
@@ -33,26 +35,30 @@ class SignIn(BaseModel):
     code: str = Field("", max_length=20)
 
 
-class Password(BaseModel):
+class Password(Body):
     """One's own password, once more."""
 
     password: str = Field(max_length=200)
 
 
-class Code(BaseModel):
+class Code(Body):
     """A code of the authenticator."""
 
     code: str = Field(max_length=20)
 
 
 class SecondFactor(BaseModel):
-    """For the authenticator, shown this once: the secret (base32), and the same as an otpauth:// address."""
+    """For the authenticator, shown this once: the secret (base32), and the same as an otpauth:// address.
+
+    `qr` is that address as a QR code: a data: URI of an SVG, drawn here, as nobody else may see it.
+    """
 
     secret: str
     uri: str
+    qr: str
 
 
-class NewPassword(BaseModel):
+class NewPassword(Body):
     """The password until now, and the one from now on."""
 
     old: str = Field(max_length=200)
@@ -131,7 +137,8 @@ def session_router(store: Store) -> APIRouter:
         await _ask_again(store, await prove(me.name, body.password), noted)
         secret = await anyio.to_thread.run_sync(store.accounts.begin_totp, me.name)
         uri = TOTP(secret).provisioning_uri(name=me.name, issuer_name=ISSUER)
-        return SecondFactor(secret=secret, uri=uri)
+        qr = segno.make(uri, error="m", micro=False).svg_data_uri(light="#fff")
+        return SecondFactor(secret=secret, uri=uri, qr=qr)
 
     @router.put(TOTP_PATH, status_code=204)
     def confirm_second_factor(body: Code, me: Me, noted: Noted) -> Response:

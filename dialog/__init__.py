@@ -175,10 +175,11 @@ class TicketLookup(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """What is known of a call before a word is said."""
+    """What is known of a call, beside what is said."""
 
     call_id: str
     caller: str  # telephone number, "" when withheld
+    handed_back: bool = False  # a seat has talked to the caller, who is the agent's again
 
 
 class Dialog(Protocol):

@@ -126,7 +126,8 @@ class Courtesies:
     def _close(self, turn: Turn) -> Answer:
         """The caller needs nothing more: ask how it was, once, where there was something; then goodbye."""
         talk = turn.talk
-        if not self.ask_satisfaction or talk.rated or not (talk.answered or talk.filed):
+        served = talk.answered or talk.filed or turn.call.handed_back
+        if not self.ask_satisfaction or talk.rated or not served:
             return _goodbye(turn)
         asked = understood(talk, awaiting="satisfaction", rated=True)
         return Answer("close", phrases.ASK_SATISFACTION, asked, turn.heard, closing=True)

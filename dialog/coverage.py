@@ -72,10 +72,8 @@ def _read(word: str) -> str:
 
 
 class Text(NamedTuple):
-    """One or several texts: the characters, the pair of syllables that ends at each (and one that ends
-    nothing, so that pair `i` + 1 begins with character `i`), and to which text each belongs.
-
-    A pair is a number below PAIRS, 0 where a text begins or ends. What stands between texts has row -1.
+    """One or several texts: the characters, the pair of syllables that ends at each, and to which text it
+    belongs. A pair is a number below PAIRS, 0 where a text begins.
     """
 
     chars: Numbers
@@ -83,40 +81,43 @@ class Text(NamedTuple):
     rows: Numbers
     size: int  # how many texts
 
-    @property
-    def ends(self) -> Numbers:
-        """Of each character the pair that ends with it."""
-        return self.pairs[:-1]
-
-    @property
-    def begins(self) -> Numbers:
-        """Of each character the pair that begins with it."""
-        return self.pairs[1:]
-
 
 def laid(said: str, sound: str) -> Text:
     """Texts separated by NEXT, as arrays; `sound` are the same as heard, with the same separators."""
     chars = np.frombuffer(said.encode("utf-16-le"), np.uint16).astype(np.int32)
     syllables = np.frombuffer(sound.encode("utf-16-le"), np.uint16).astype(np.int32) - _FIRST
     between = chars == ord(NEXT)
-    pairs = np.zeros(len(chars) + 1, np.int32)
-    apart = between[1:] | between[:-1]
-    pairs[1:-1] = np.where(apart, 0, syllables[:-1] * SYLLABLES + syllables[1:])
+    pairs = np.zeros(len(chars), np.int32)
+    pairs[1:] = np.where(between[:-1], 0, syllables[:-1] * SYLLABLES + syllables[1:])
     rows = np.cumsum(between, dtype=np.int32)
     count = int(rows[-1]) + 1 if len(rows) else 0
-    return Text(chars, pairs, np.where(between, -1, rows).astype(np.int32), count)
+    return Text(chars[~between], pairs[~between], rows[~between], count)
 
 
 def together(texts: Sequence[Text]) -> tuple[Text, Numbers]:
     """All texts one after another, and where in them the rows of each begin."""
     counts = np.array([text.size for text in texts], np.int32)
     first = (np.cumsum(counts) - counts).astype(np.int32)
-    rows = np.concatenate([text.rows for text in texts])
-    shift = np.repeat(first, [len(text.chars) for text in texts])
-    # Each text brings a pair that begins nothing at its end; only the last of these is needed.
-    pairs = np.concatenate([text.ends for text in texts] + [np.zeros(1, np.int32)])
     chars = np.concatenate([text.chars for text in texts])
-    return Text(chars, pairs, np.where(rows < 0, -1, rows + shift).astype(np.int32), int(counts.sum())), first
+    pairs = np.concatenate([text.pairs for text in texts])
+    shift = np.repeat(first, [len(text.chars) for text in texts])
+    rows = np.concatenate([text.rows for text in texts]) + shift
+    return Text(chars, pairs, rows, int(counts.sum())), first
+
+
+class Occurrence(NamedTuple):
+    """How far a query occurs in texts, each of which has several rows, its phrasings before its answer.
+
+    `held` is by text and character of the query, 0..1, `asked` the same of the phrasings alone. `share` is by
+    row the share of the query that is in it, `of_row` the share of the row that is in the query; `first` is
+    the first row of each text.
+    """
+
+    held: Shares
+    asked: Shares
+    share: Shares
+    of_row: Shares
+    first: Numbers
 
 
 class Query:
@@ -125,9 +126,12 @@ class Query:
     def __init__(self, text: Text, weigh: Callable[[Text], Shares]) -> None:
         self._weigh = weigh
         self.weights = weigh(text)
-        self._total = max(float(self.weights.sum()), 1e-9)
+        self.total = max(float(self.weights.sum()), 1e-9)
         chars, self._chars = np.unique(text.chars, return_inverse=True)
+        # Each pair but the last begins with the character before the one that it ends with.
         pairs, columns = np.unique(text.pairs, return_inverse=True)
+        columns = np.where(text.pairs == 0, len(pairs), columns)
+        self._ends, self._begins = columns, np.append(columns[1:], len(pairs))
         # In which column a character or pair stands; the last column is of those not in the query.
         self._other_char, self._other_pair = len(chars), len(pairs)
         self._char_column = np.full(1 << 16, len(chars), np.int16)
@@ -135,38 +139,41 @@ class Query:
         self._pair_column = np.full(PAIRS, len(pairs), np.int16)
         self._pair_column[pairs] = np.arange(len(pairs))
         self._pair_column[0] = len(pairs)
-        columns = np.where(text.pairs == 0, len(pairs), columns)
-        self._ends, self._begins = columns[:-1], columns[1:]
 
-    def credits(self, texts: Sequence[Text]) -> Shares:
-        """Of each of `texts` (as a row) how far each character of the query occurs in it, 0..1."""
-        rows = np.repeat(np.arange(len(texts)), [len(text.chars) for text in texts])
-        chars = np.concatenate([text.chars for text in texts])
-        ends = np.concatenate([text.ends for text in texts])
-        return self._credits(self._char_column[chars], rows, self._pair_column[ends], len(texts))
+    def occurrence(self, texts: Sequence[Text], phrasings: Sequence[int]) -> Occurrence:
+        """How far the query occurs in `texts`; of the rows of each the first are so many `phrasings`."""
+        whole, first = together(texts)
+        chars, pairs = self._char_column[whole.chars], self._pair_column[whole.pairs]
+        has_char = _table(whole.size, self._other_char, whole.rows, chars)
+        has_pair = _table(whole.size, self._other_pair, whole.rows, pairs)
+        counts = [text.size for text in texts]
+        phrased = np.arange(whole.size) < np.repeat(first + np.array(phrasings, np.int32), counts)
+        held, asked = (
+            self._credits(np.logical_or.reduceat(some_char, first), np.logical_or.reduceat(some_pair, first))
+            for some_char, some_pair in (
+                (has_char, has_pair),
+                (has_char & phrased[:, None], has_pair & phrased[:, None]),
+            )
+        )
+        share = self.share(self._credits(has_char, has_pair))
+        return Occurrence(held, asked, share, self._of_rows(whole, chars, pairs), first)
 
     def share(self, credits: Shares) -> Shares:
-        """The share of the query, by its telling characters, that these credits are."""
-        share: Shares = (credits * self.weights).sum(axis=1) / self._total
+        """The share of the query, by its telling characters, that these credits (by row) are."""
+        share: Shares = credits @ self.weights / self.total
         return share
 
-    def shares(self, text: Text) -> tuple[Shares, Shares]:
-        """Of all rows of `text`: the share of the query that is in the row, and that of it in the query."""
-        inside = text.rows >= 0
-        chars, rows = self._char_column[text.chars[inside]], text.rows[inside]
-        ends, begins = self._pair_column[text.ends[inside]], self._pair_column[text.begins[inside]]
-        paired = (ends != self._other_pair) | (begins != self._other_pair)
+    def _of_rows(self, text: Text, chars: NDArray[np.int16], pairs: NDArray[np.int16]) -> Shares:
+        """Of each row the share that is in the query."""
+        ends = pairs != self._other_pair
+        paired = ends | np.append(ends[1:], False)
         credit = _CREDIT[2 * paired + (chars != self._other_char)]
-        weights = self._weigh(text)[inside]
-        totals = np.maximum(np.bincount(rows, weights, minlength=text.size), 1e-9)
-        of_row = np.bincount(rows, weights * credit, minlength=text.size) / totals
-        return self.share(self._credits(chars, rows, ends, text.size)), of_row
+        weights = self._weigh(text)
+        totals = np.maximum(np.bincount(text.rows, weights, minlength=text.size), 1e-9)
+        of_rows: Shares = np.bincount(text.rows, weights * credit, minlength=text.size) / totals
+        return of_rows
 
-    def _credits(
-        self, chars: NDArray[np.int16], rows: NDArray[np.signedinteger], pairs: NDArray[np.int16], count: int
-    ) -> Shares:
-        has_char = _table(count, self._other_char, rows, chars)
-        has_pair = _table(count, self._other_pair, rows, pairs)
+    def _credits(self, has_char: NDArray[np.bool_], has_pair: NDArray[np.bool_]) -> Shares:
         paired = has_pair[:, self._ends] | has_pair[:, self._begins]
         credits: Shares = _CREDIT[2 * paired + has_char[:, self._chars]]
         return credits

@@ -9,17 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dialog.converters import KINDS, blocks
+from dialog.orders import gives_orders
 from dialog.passages import TABLES, KnowledgeError, Passage, checked, stable_id, table_entries, unique
 from dialog.sections import ANSWERED, SPOKEN, answer_of, sections
 
-# What is said to a machine, not to a reader. It is only text here; somebody should know that it is there.
-_TO_A_MACHINE = re.compile(
-    r"(?:忽略|无视|忘记|忘掉|不要?理会|不用理会)掉?.{0,8}(?:指令|指示|提示词?|规则|要求|设定|限制)"
-    r"|系统提示词?|你(?:现在)?(?:是|扮演).{0,12}(?:AI|人工智能|语言模型|机器人|助手)|开发者模式|越狱模式"
-    r"|(?:ignore|disregard|forget)\b.{0,30}\b(?:instructions?|prompts?|rules?)\b|system prompt|you are now\b"
-    r"|<\|im_(?:start|end)\|>|\[/?INST\]|\b(?:tool_calls?|function_call)\b",
-    re.I,
-)
 _WEB_ADDRESS = re.compile(r"https?://|www\.", re.I)
 _SAVE_AS = {
     ".doc": ".docx",
@@ -44,7 +37,8 @@ class Reading:
 def read_files(paths: Sequence[Path], *, progress: Callable[[int, int], None] | None = None) -> Reading:
     """Read files, or folders of them: .yaml, .csv, .xlsx, .md, .txt, .docx, .pdf, .html.
 
-    In folders, hidden files and a README are passed over. `progress` is told files done and files in all.
+    In folders, hidden files and a README are passed over. What gives orders to a machine is left out, with a
+    note that says where it stood. `progress` is told files done and files in all.
     Raises KnowledgeError, which names file and place.
     """
     entries: list[tuple[str, Passage]] = []
@@ -58,8 +52,14 @@ def read_files(paths: Sequence[Path], *, progress: Callable[[int, int], None] | 
             found, cut, spoken_to = _document(file)
             shortened += cut
             notes += spoken_to
-        notes += [note for where, passage in found for note in _notes(where, passage)]
-        entries += found
+        for where, passage in found:
+            if any(map(gives_orders, _texts(passage))):
+                notes.append(
+                    f"{where}: id {passage.id}: gives orders to a machine: refused, no caller hears it"
+                )
+            else:
+                notes += _notes(where, passage)
+                entries.append((where, passage))
         if progress:
             progress(done, len(files))
     return Reading(tuple(unique(entries)), tuple(shortened), tuple(dict.fromkeys(notes)))
@@ -90,8 +90,9 @@ def _document(file: Path) -> tuple[list[tuple[str, Passage]], list[str], list[st
     for section in sections(file.stem, blocks(file)):
         where = f"{file}: {section.place}"
         text, whole = answer_of(section)
-        if any(_TO_A_MACHINE.search(part.text) for part in section.parts):
-            notes.append(_spoken_to(where))
+        told = f"{section.question}{text}"
+        if not gives_orders(told) and any(gives_orders(part.text) for part in section.parts):
+            notes.append(f"{where}: gives orders to a machine outside the answer, which alone is taken")
         identity = stable_id(file.stem, section.question)
         times[identity] += 1
         if times[identity] > 1:  # a question that the document has twice
@@ -111,9 +112,7 @@ def _notes(where: str, passage: Passage) -> Iterator[str]:
         yield f"{where}: the answer has {len(passage.answer)} characters; {SPOKEN} are enough to listen to"
     if _WEB_ADDRESS.search(passage.answer):
         yield f"{where}: the answer holds a web address, which nobody can listen to"
-    if any(map(_TO_A_MACHINE.search, (passage.question, passage.answer, *passage.phrasings))):
-        yield _spoken_to(where)
 
 
-def _spoken_to(where: str) -> str:
-    return f"{where}: speaks to a machine, not to a reader; it is taken as mere text"
+def _texts(passage: Passage) -> tuple[str, ...]:
+    return (passage.question, passage.answer, passage.department, *passage.phrasings)

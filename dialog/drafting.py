@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dialog import TicketDraft, phrases
 from dialog.places import Gazetteer
-from dialog.slots import SLOTS, Intake, value_of
+from dialog.slots import SLOTS, Intake, value_of, without_wish
 from dialog.taxonomy import Category, Kind, Taxonomy
 from dialog.words import clean, in_words, spoken_digits
 
@@ -58,7 +58,7 @@ def drafted(
         department=category.department,
         urgency=taxonomy.urgency(told),
         title=_titled(title),
-        text=_body(intake, slots, kind, taxonomy),
+        text=_body(intake, {**slots, "matter": write(without_wish(intake))}, kind, taxonomy),
         slots=slots,
         secret=intake.secret,
         joins=intake.joins,
@@ -67,7 +67,7 @@ def drafted(
 
 def read_back(intake: Intake, caller: str, taxonomy: Taxonomy) -> str:
     """Everything taken down, as it sounded, in one breath, and whether it is right."""
-    parts = [f"{phrases.READ_BACK}您反映的是，{intake.matter}"]
+    parts = [f"{phrases.READ_BACK}您反映的是，{without_wish(intake)}"]
     if intake.place:
         parts.append(f"地点在{intake.place}")
     if intake.time:
@@ -76,7 +76,7 @@ def read_back(intake: Intake, caller: str, taxonomy: Taxonomy) -> str:
         if not value or name == "wish" or value in intake.matter:
             continue
         parts.append(f"已经有{value}" if name == "duration" else f"{taxonomy.label(name)}是{value}")
-    if (wish := _wish(intake)) and wish not in intake.matter:
+    if (wish := _wish(intake)) and wish not in without_wish(intake):
         parts.append(f"您{wish}" if wish.startswith(("希望", "要求", "建议")) else f"您的诉求是{wish}")
     if intake.name:
         parts.append(f"您姓{intake.name}" if len(intake.name) == 1 else f"您叫{intake.name}")

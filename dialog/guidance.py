@@ -96,6 +96,10 @@ class Guidance:
         """
         return self._best(text) if wants_to_do(text) else None
 
+    def named(self, name: str) -> Service | None:
+        """The service of this name (新生儿落户)."""
+        return next((one for one in self.services.values() if one.name == name), None)
+
     def about(self, passage: str) -> Service | None:
         """The service that rests on this passage first of all, to be offered after its answer."""
         return next((one for one in self.services.values() if one.passages[:1] == (passage,)), None)

@@ -11,12 +11,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dialog import Expects, TicketDraft, phrases
-from dialog.contacts import added, dictated, missing, verdict
+from dialog.businesses import kind_of
+from dialog.contacts import (
+    accepts_number,
+    added,
+    dictated,
+    means_this_number,
+    missing,
+    refuses_number,
+    spoken_so_far,
+    verdict,
+)
 from dialog.corrections import corrected, guessed
+from dialog.discretion import wants_secrecy
 from dialog.drafting import drafted, read_back
 from dialog.intents import polarity
-from dialog.moments import answered_time, find_duration, find_time, is_unknown
-from dialog.names import answered_name, declines_name, wants_secrecy
+from dialog.moments import answered_time, find_duration, find_time, habit, is_unknown, tells_day, tells_hour
+from dialog.names import answered_name, declines_name
 from dialog.places import Gazetteer
 from dialog.slots import (
     SLOTS,
@@ -24,8 +35,10 @@ from dialog.slots import (
     Slot,
     expects,
     fill,
+    main_matter,
     told_besides,
     told_matter,
+    told_number,
     told_wishes_about_names,
     value_of,
     without,
@@ -39,38 +52,20 @@ MAX_TRIES = 2  # times one question is asked; then what was said is taken, or th
 _NEEDED = ("matter", "contact", "confirm", "change", "join", "filing")  # not to be left open
 _MANY_DIGITS = 8  # of a number, from which on a caller is told how many are missing instead of 请继续
 
-_SAME_NUMBER = re.compile(
-    "这个|这号|就用|现在的|本机|当前|打的这个|来电|我的号|^(?:对|是|好|行|可以|能|嗯|没错|没问题)"
-)
-_NO_CONTACT = re.compile(
-    "用不着|不留|不用联系|不要联系|不想留|不用打|不方便|(?<!白天)(?<!晚上)(?<!中午)(?<!时候)(?<!上班)别打|"
-    "不用留|"
-    "别联系|不提供|不想说|不用了"
-)
 _CORRECTION = re.compile("^(?:不对|不是|错了|嗯|哦|对|对但是|等等|等一下|说错了|哎)*(?:应该)?(?:是)?(?:的)?")
 _TAKEN_BACK = re.compile(
     "不对|不是|(?<!没)(?<!没有)错|等一下|等等|但是|不过|改"
 )  # also after a yes: 对，等一下，不对
 _YES = (
-    "对",
-    "是的",
-    "没错",
-    "正确",
-    "可以",
-    "好",
-    "嗯",
-    "行",
-    "没问题",
-    "没有问题",
-    "都对",
-    "全对",
-    "登记",
-    "就这",
+    *("对", "是的", "没错", "正确", "可以", "好", "嗯", "行"),
+    *("没问题", "没有问题", "都对", "全对", "登记", "就这"),
 )
 _MORE = re.compile(
     "(?:补充|另外|再加|还有|加上)(?:补充|再加|加|一句|一下|一点|一条|说一下|的是|就是)*(?P<more>.{5,})$"
 )
 _HOUSE = re.compile("[0-9零〇一二三四五六七八九十百]+号(?:$|(?=[那楼院门店旁对附大小]))")
+_CALLED = re.compile("(?:就叫|叫做|叫|名字是|写的是|写着)(?P<name>[一-鿿a-z0-9]{2,})$")
+_NAMES_ITSELF = re.compile("[姓叫]")
 _NOTHING = re.compile("没有|没什么|没带|没记|不用|不需要|无所谓|都行|随便|没看清|看不清|没注意")
 
 
@@ -85,9 +80,9 @@ class Clerk:
     taxonomy: Taxonomy
     write: Callable[[str], str] = str
 
-    def start(self, text: str) -> Intake:
-        """An intake from the caller's first sentence, which may fill several slots."""
-        return self._next(told_matter(Intake(), text, self.gazetteer))
+    def start(self, text: str, caller: str = "") -> Intake:
+        """An intake from the first sentence of `caller`, which may fill several slots."""
+        return self._next(told_number(told_matter(Intake(), text, self.gazetteer), text, caller))
 
     def answer(self, intake: Intake, text: str, caller: str) -> Intake:
         """The intake after the caller's answer `text`; `caller` is the number called from, "" if withheld."""
@@ -103,10 +98,18 @@ class Clerk:
 
     def _answer(self, intake: Intake, text: str, caller: str) -> Intake:
         said = strip_fillers(text)
+        if intake.asking == "place" and self.gazetteer.find(text) and not self.gazetteer.find(said):
+            said = clean(text)  # 喂来城: what sounds like a filler begins a name
+        if intake.asking == "name" and said in ("姓", "叫", "我姓"):
+            said = clean(text)  # 姓哈
+        if intake.asking == "business" and kind_of(clean(text)):
+            said = clean(text)  # 极速网吧: or ends one
         if intake.asking == "filing":
             return intake
         if intake.asking == "join":
             return self._joined(intake, said)
+        if intake.asking not in ("contact", "confirm", "change"):
+            intake = told_number(intake, said, caller)
         put_right = corrected(intake, said, self.gazetteer)
         if put_right is not None:
             put_right = told_wishes_about_names(put_right, said)
@@ -173,7 +176,9 @@ class Clerk:
 
     def category(self, intake: Intake) -> Category:
         """What the matter is about; what is wished for tells it too."""
-        return self.taxonomy.classify(f"{intake.matter}，{value_of(intake, 'wish')}".rstrip("，"))
+        wish = value_of(intake, "wish")
+        told = main_matter(intake.matter)
+        return self.taxonomy.classify(told if wish in told else f"{told}，{wish}")
 
     def asks(self, intake: Intake) -> tuple[str, ...]:
         """The slots that are asked for in a matter like this, in order."""
@@ -193,7 +198,11 @@ class Clerk:
         if slot == "place":
             return self.gazetteer.is_vague(value) or self.gazetteer.is_bare_street(value)
         if slot == "time":
-            return not value and not value_of(intake, "duration")  # 停水三天了 tells when it began
+            exactly = self.category(intake).when
+            if exactly == "hour":
+                return not tells_hour(value)
+            # 停水三天了 tells when it began.
+            return not value and not (exactly == "about" and value_of(intake, "duration"))
         if slot == "duration":
             return not value and not intake.time
         return not value
@@ -251,26 +260,32 @@ class Clerk:
             return self._next(told)
         if declines_name(said):
             return self._next(replace(fill(told, "name", ""), anonymous=True))
-        if is_unknown(said):
-            return self._next(fill(told, "name", ""))
         name = answered_name(said)
+        if is_unknown(said) and not (name and _NAMES_ITSELF.search(said)):
+            return self._next(fill(told, "name", ""))
         if name:
             return self._next(fill(told, "name", name))
         return self._next(told) if told != intake else self._again(told, "name")
 
     def _other(self, intake: Intake, slot: str, said: str) -> Intake:
         """An answer to the question for the time, or for a slot that only some categories have."""
+        if slot == "time" and intake.time:
+            return self._hour(intake, said)
         if slot == "time" and self.gazetteer.is_bare_street(intake.place) and _HOUSE.match(said):
             # 人民路, was said; 七十八号, now, is where on it.
             place = intake.place + self.gazetteer.spell(said)
             return replace(fill(intake, "place", place), asking="time", tries=0)
         told = told_besides(intake, said, self.gazetteer)
         if value_of(told, slot):
-            return self._next(told)
+            whole = answered_time(said) if told == fill(intake, "time", told.time) else ""
+            return self._next(fill(told, slot, whole) if told.time in whole else told)
         if slot == "time" and value_of(told, "duration") != value_of(intake, "duration"):
             return self._next(fill(told, "time", ""))  # how long it has gone on tells when it began
         if is_unknown(said) or (slot != "time" and (_NOTHING.search(said) or polarity(said) is False)):
-            return self._next(fill(told, slot, ""))
+            named = _CALLED.search(said) if slot == "business" else None  # 没有招牌，就叫老吴熟食
+            known = clean(named["name"]) if named else ""
+            known = (intake.time or find_time(intake.matter)) if slot == "time" else known
+            return self._next(fill(told, slot, known))
         if slot != "time" and (told.anonymous, told.secret) != (intake.anonymous, intake.secret):
             return self._next(told)
         elsewhere = told != intake and not (find_time(without(told.place, said)) and slot == "time")
@@ -278,20 +293,33 @@ class Clerk:
             return self._next(told)
         if slot == "time":
             value = answered_time(without(told.place, said)).replace("，", "")
+            usual = habit(intake.matter)
+            value += usual if value and not habit(value) else ""
         else:
             value = find_duration(said, asked=True) or clean(said) if slot == "duration" else clean(said)
         return self._next(fill(told, slot, value)) if value else self._again(told, slot)
+
+    def _hour(self, intake: Intake, said: str) -> Intake:
+        """An answer to the question for the time, where the day is known already (昨晚, and now 九点四十)."""
+        after = self._other(replace(intake, time=""), "time", said)
+        if after.asking == "time":
+            return replace(after, time=intake.time)
+        told = after.time
+        whole = told if tells_day(told) else intake.time + told.removeprefix(intake.time)
+        return replace(after, time=whole)
 
     def _contact(self, intake: Intake, said: str, caller: str) -> Intake:
         digits = added(intake.digits, said)
         if dictated(said):
             return self._dictated(intake, digits, caller)
-        if _NO_CONTACT.search(said) or (not caller and polarity(said) is False):
+        if caller and means_this_number(said):
+            return self._next(fill(told_besides(intake, said, self.gazetteer), "contact", caller))
+        if refuses_number(said) or (not caller and polarity(said) is False):
             return self._next(fill(replace(intake, digits=""), "contact", ""))
         if caller and not intake.contact_refused:
             if polarity(said) is False or said.startswith(("不是", "不用这个", "换", "别用")):
                 return replace(intake, contact_refused=True, tries=0)
-            if polarity(said) or _SAME_NUMBER.search(said):
+            if polarity(said) or accepts_number(said):
                 return self._next(fill(intake, "contact", caller))
         told = told_besides(intake, said, self.gazetteer)
         if told != intake:
@@ -318,7 +346,7 @@ class Clerk:
         if intake.digits:
             if verdict(intake.digits) == "short" and len(intake.digits) < _MANY_DIGITS:
                 return phrases.INTAKE_NUMBER_GO_ON
-            return phrases.heard_digits(_spoken_so_far(intake.digits), missing(intake.digits))
+            return phrases.heard_digits(spoken_so_far(intake.digits), missing(intake.digits))
         if caller and not intake.contact_refused:
             return phrases.INTAKE_CONTACT_SAME
         return phrases.INTAKE_CONTACT_AGAIN if intake.tries else phrases.INTAKE_CONTACT_ASK
@@ -367,10 +395,3 @@ class Clerk:
         if answer is None and intake.tries + 1 < MAX_TRIES:
             return replace(intake, tries=intake.tries + 1)
         return replace(self._next(intake), joins=intake.offered if answer else "")
-
-
-def _spoken_so_far(digits: str) -> str:
-    """Digits of a number that is not whole, in the breath groups that it will have when it is."""
-    if not digits.startswith("1"):
-        return spoken_digits(digits)
-    return "，".join(spoken_digits(part) for part in (digits[:3], digits[3:7], digits[7:]) if part)

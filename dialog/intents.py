@@ -105,10 +105,18 @@ _DENIED = {intent: re.compile(
     "案子|立案"
 ) for intent in EMERGENCIES} | {
     Intent.HUMAN: re.compile(
+        "接线员.{0,6}(?:姓|陪|态度|说|讲|告诉|帮|骂|挂)|(?:谢谢|感谢|表扬|投诉|举报).{0,8}接线员|一个接线员|"
         "人工(智能|湖|费|流产|授精|耳蜗|关节|晶体|增雨)|(不用|不要|不|别)转人工|人来?(修|维修|看看|处理|清理)"
     ),
+    # My ears are bad, what the driver said 没听见 …: so long a sentence is about a matter.
+    Intent.REPEAT: re.compile(".{30}"),
     Intent.COMPLAINT: re.compile("(不想|不要|不|怎么|哪里|去哪|哪)投诉|投诉(电话|到哪)|怎么举报|举报电话"),
 }  # fmt: skip
+_MIGHT = re.compile(
+    "(?:万一|要是|要真|真要|如果|一旦|怕(?!是)|担心|假如|哪天|迟早|上次|上回|那次|那回|前年|前几天)[^，]{0,8}?"
+    "(?:着火|起火|失火|着大火|烧起来|发生火灾)"
+)
+_RINGS = re.compile("打我(?!一|了|的脸|的头)[^，]{0,6}(?:电话|手机|座机|热线)")  # 有人打我单位电话
 _QUESTION = re.compile("怎么|如何|吗$|什么|哪|多少|多久|几|能不能|可不可以|要不要|是不是|有没有|咋")
 
 # Whether anybody is there; 听不清 and 没听见 are not among them, they ask for a repetition.
@@ -281,4 +289,8 @@ def _parts(text: str) -> Sequence[tuple[str, Intent | None]]:
 
 def _denied(intent: Intent, text: str) -> bool:
     denial = _DENIED.get(intent)
+    if intent is Intent.POLICE and _RINGS.search(text):
+        return True
+    if intent is Intent.FIRE and _MIGHT.search(text):
+        return True
     return bool(denial and denial.search(text))

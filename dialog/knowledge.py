@@ -6,13 +6,16 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
+import structlog
 
 from dialog.embeddings import BATCH, Embedder, EmbeddingsError
 from dialog.knowledge_index import PassageIndex
+from dialog.orders import is_hostile
 from dialog.passages import Passage
 from dialog.vectors import Vectors, embedded_text
 from dialog.wording import canonical
@@ -53,6 +56,7 @@ class Knowledge:
         vectors_folder = folder / "vectors" if folder else None
         self._vectors = Vectors(vectors_folder, embedder.model) if embedder else None
         self._writing = threading.Lock()
+        self._log = structlog.get_logger(__name__)
         given = () if self.revision else tuple(passages)
         if given:
             self.update(given, revision=1)
@@ -91,17 +95,20 @@ class Knowledge:
         `revision` is that of the knowledge after it; `progress` is told how many of how many are done. Takes
         a minute for 100,000 passages, so off the event loop; searches go on meanwhile.
         """
+        for passage in filter(is_hostile, changed):
+            self._log.warning("passage_gives_orders", passage=passage.id)
         with self._writing:
             self._index.write(changed, removed, revision, progress)
 
     def search(self, text: str, limit: int = 5) -> list[Hit]:
-        """The passages that fit `text` best, best first; never one that is not valid today."""
+        """The passages that fit `text` best, best first; none that is not valid today or gives orders."""
         return self._hits(text, limit, ())
 
     def _hits(self, text: str, limit: int, near: Sequence[int]) -> list[Hit]:
         view = self._index.view
-        found = view.search(canonical(text), self._today(), near)[:limit]
-        return [Hit(view.passage(one.at), one.score, one.either) for one in found]
+        found = view.search(canonical(text), self._today(), near)
+        hits = (Hit(view.passage(one.at), one.score, one.either) for one in found)
+        return list(islice((hit for hit in hits if not is_hostile(hit.passage)), limit))
 
     async def find(self, text: str, limit: int = 5) -> list[Hit]:
         """As search, and by the meaning of the words where an endpoint for embeddings is there in time."""

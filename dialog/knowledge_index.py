@@ -12,7 +12,7 @@ import math
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import fields
 from datetime import date
 from functools import lru_cache
@@ -25,7 +25,9 @@ import numpy as np
 import tantivy
 
 from dialog.coverage import ANSWER, NEXT, PAIRS, SYLLABLES, Numbers, Shares, heard, syllable
-from dialog.matching import Known, features, known, rated
+from dialog.evidence import compared
+from dialog.matching import Known, features, known, rated, words
+from dialog.meanings import FILE, thesaurus
 from dialog.passages import Passage
 from dialog.vectors import name_of
 from dialog.wording import canonical, rewritten, tells
@@ -40,6 +42,7 @@ KEPT = 2048  # passages whose texts are kept ready for scoring
 _ALWAYS = 1 << 40  # the day on which a passage without valid_to ends
 _CLAUSE = re.compile("[，。；：、！？]")
 _PAGE = 1000
+_GROUPS = 0x100  # groups of the thesaurus are kept as characters from here on
 
 
 class Found(NamedTuple):
@@ -51,7 +54,10 @@ class Found(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A passage that BM25 finds: where it stands in the index, what is known of its texts, its BM25."""
+    """A passage that BM25 finds: where it stands in the index, what is known of its texts, its BM25.
+
+    BM25 grows with the logarithm of how many passages there are; here it is parted by that.
+    """
 
     at: tuple[int, int]
     known: Known
@@ -96,11 +102,10 @@ class View:
         candidates += [Candidate(at, self._looked_at(at), least) for at in ranks if at not in found]
         if not candidates or not text:
             return ()
-        tables = features(
-            text, [one.known for one in candidates], [one.bm25 for one in candidates], self.rarity
-        )
+        found_of = compared(words(text, self.rarity), [one.known for one in candidates])
         by_rank = [1 / (1 + ranks[one.at] / 2) if one.at in ranks else 0.0 for one in candidates]
-        result = rated(tables._replace(near=np.array(by_rank)))
+        told = features(found_of, [one.bm25 for one in candidates])._replace(near=np.array(by_rank))
+        result = rated(found_of, told)
         ranked = zip(result.order, result.score, result.either, strict=True)
         return tuple(Found(candidates[which].at, score, either) for which, score, either in ranked)
 
@@ -116,8 +121,10 @@ class View:
                 break
             asked *= 4
         places = [(address.segment_ord, address.doc) for _, address in found]
+        unit = math.log1p(len(self))
         return [
-            Candidate(at, self._looked_at(at), score) for at, (score, _) in zip(places, found, strict=True)
+            Candidate(at, self._looked_at(at), score / unit)
+            for at, (score, _) in zip(places, found, strict=True)
         ]
 
     def _ranks(self, near: Sequence[int], day: date) -> dict[tuple[int, int], int]:
@@ -143,7 +150,8 @@ class View:
 
     def _query(self, text: str) -> tantivy.Query:
         """Any of the terms of `text`, the rarest first as far as the budget goes."""
-        terms = set(_terms(text, heard(text)))
+        sound = heard(text)
+        terms = {*_terms(text, sound), *_meanings(one.groups for one in thesaurus().named(text, sound))}
         counted = sorted((self._searcher.doc_freq("terms", term), term) for term in terms)
         chosen: list[tuple[tantivy.Occur, tantivy.Query]] = []
         spent = 0
@@ -170,8 +178,10 @@ class View:
 
     def _known(self, at: tuple[int, int]) -> Known:
         document = self._searcher.doc(tantivy.DocAddress(*at))
-        said, sound, place = (document[name][0].decode() for name in ("said", "heard", "place"))
-        return known(said, sound, place)
+        said, sound, place, meant = (
+            document[name][0].decode() for name in ("said", "heard", "place", "meant")
+        )
+        return known(said, sound, place, [_groups(wording) for wording in meant.split(NEXT)])
 
     def passage(self, at: tuple[int, int]) -> Passage:
         """The passage that stands there."""
@@ -269,7 +279,7 @@ def _kept_revision(folder: Path) -> int:
 def _format() -> str:
     """What the documents hang on: tantivy, pypinyin, and the files by which texts are rewritten."""
     files = ("words.py", "wording.py", "coverage.py", "vectors.py", "knowledge_index.py")
-    code = zlib.crc32(b"".join(Path(__file__).with_name(name).read_bytes() for name in files))
+    code = zlib.crc32(b"".join(Path(__file__).with_name(name).read_bytes() for name in (*files, FILE)))
     return f"tantivy {version('tantivy')}, pypinyin {version('pypinyin')}, code {code:08x}"
 
 
@@ -281,7 +291,7 @@ def _schema() -> tantivy.Schema:
     builder.add_unsigned_field("vector", indexed=True, fast=True)  # the name of its vector
     builder.add_text_field("terms", tokenizer_name="whitespace", index_option="freq")
     builder.add_text_field("asked", tokenizer_name="whitespace", index_option="basic")
-    for name in ("said", "heard", "place", "passage"):
+    for name in ("said", "heard", "place", "meant", "passage"):
         builder.add_bytes_field(name, stored=True)
     return builder.build()
 
@@ -297,6 +307,8 @@ def _document(passage: Passage) -> tantivy.Document:
         for pair in zip((*phrasings, *clauses), (*read, *read_clauses), strict=True)
         for term in _terms(*pair)
     ]
+    named = [thesaurus().groups_in(text) for text in (*phrasings, *clauses)]
+    terms += _meanings(named)
     stored = {field.name: getattr(passage, field.name) for field in fields(Passage)}
     document = tantivy.Document()
     document.add_text("id", passage.id)
@@ -307,6 +319,7 @@ def _document(passage: Passage) -> tantivy.Document:
     document.add_text("asked", " ".join({a + b for text in read for a, b in pairwise(text)}))
     document.add_bytes("said", ANSWER.join((NEXT.join(phrasings), NEXT.join(clauses))).encode())
     document.add_bytes("heard", ANSWER.join((NEXT.join(read), NEXT.join(read_clauses))).encode())
+    document.add_bytes("meant", NEXT.join(map(_named, named)).encode())
     document.add_bytes("place", heard(canonical(passage.district))[:2].encode())
     document.add_bytes("passage", json.dumps(stored, ensure_ascii=False, default=str).encode())
     return document
@@ -315,6 +328,21 @@ def _document(passage: Passage) -> tantivy.Document:
 def _clauses(answer: str) -> list[str]:
     """The clauses of an answer, and which questions it shows to answer."""
     return [rewritten(text) for text in map(clean, (*_CLAUSE.split(answer), *tells(answer))) if text]
+
+
+def _meanings(named: Iterable[frozenset[int]]) -> list[str]:
+    """The terms by which groups of the thesaurus are found."""
+    return [f"={group}" for groups in named for group in groups]
+
+
+def _named(groups: frozenset[int]) -> str:
+    """The groups that a text names, a character each."""
+    return "".join(chr(_GROUPS + group) for group in sorted(groups))
+
+
+def _groups(named: str) -> frozenset[int]:
+    """What `_named` wrote."""
+    return frozenset(ord(char) - _GROUPS for char in named)
 
 
 def _passage(document: tantivy.Document) -> Passage:

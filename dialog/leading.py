@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from dialog import phrases
 from dialog.guidance import SURE, Guidance, Guided
 from dialog.intents import Intent
 from dialog.policy import UNCLEAR_ASR
 from dialog.questions import Questions
+from dialog.services import Service
 from dialog.talk import Answer, Turn, understood
+from dialog.words import sounds, strip_fillers
 
 _HOW = re.compile("怎么|如何|咋|什么|哪|多少|多久|几")
 _DECLINES = re.compile("不用|不需要")
@@ -43,21 +46,38 @@ class Leading:
 
         Who asks how a thing is done is told so, and offered to be guided; who wants it done is guided.
         """
-        begun = self._begun(turn)
-        if begun and not _HOW.search(turn.text):
-            return begun
+        service = self._service(turn)
+        if service and wants_it_done(turn.text):
+            return self.lead(turn, service)
         answer = await self.questions.reply(turn)
-        return begun if begun and answer.kind != "answer" else answer
+        return self.lead(turn, service) if service and answer.kind != "answer" else answer
 
-    def _begun(self, turn: Turn) -> Answer | None:
-        found = self.guidance.find(turn.text)
-        if not found:
-            return None
-        service, score = found
-        if score < SURE or turn.asr < UNCLEAR_ASR:
-            return None
+    def wanted(self, turn: Turn) -> bool:
+        """Whether the caller surely wants a service done, and does not only ask how that is."""
+        return wants_it_done(turn.text) and self._service(turn) is not None
+
+    def lead(self, turn: Turn, service: Service) -> Answer:
+        """The first words of the guidance through `service`."""
         talk = replace(turn.talk, answered=(*turn.talk.answered, f"{service.name}导办"))
         return _told(replace(turn, talk=talk), self.guidance.begin(service, turn.text))
+
+    def _service(self, turn: Turn) -> Service | None:
+        """The service that the words are surely about."""
+        service, score = self.guidance.find(turn.text) or (None, 0.0)
+        sure = score >= SURE and turn.asr >= UNCLEAR_ASR
+        return service if service and sure and _names(turn.text, service) else None
+
+
+def _names(text: str, service: Service) -> bool:
+    """Whether `text` says what the service is about: 孩子不想上学了 is like 给孩子上户口, but no 户口."""
+    telling = {*pairwise(sounds(service.name)), sounds(service.doing)[-2:]}
+    said = strip_fillers(text)
+    return said in service.phrasings or not telling.isdisjoint(pairwise(sounds(said)))
+
+
+def wants_it_done(text: str) -> bool:
+    """Whether the words are no question (我要办, not 怎么办)."""
+    return not _HOW.search(text)
 
 
 def left(turn: Turn) -> Turn:

@@ -26,6 +26,7 @@ from dialog import (
     phrases,
 )
 from dialog.breaker import CircuitBreaker
+from dialog.complaints import Complaints
 from dialog.grounding import Grounds
 from dialog.intake import Intake
 from dialog.intents import Intent, control_intent, is_farewell
@@ -34,7 +35,7 @@ from dialog.llm_bridge import instead
 from dialog.llm_endpoints import Endpoint, Endpoints, Resting
 from dialog.llm_prompt import HISTORY, Prompt, called_again, found_passages, result
 from dialog.llm_reply import PASSAGES, SOURCE_SCORE, Reply, distinct
-from dialog.llm_speech import Unfit, gives_orders, speakable
+from dialog.llm_speech import Unfit, speakable
 from dialog.llm_stream import LlmTimeouts, ToolCall
 from dialog.llm_tools import (
     chosen_action,
@@ -47,6 +48,7 @@ from dialog.llm_tools import (
 )
 from dialog.manager import EmbeddedDialog
 from dialog.masking import Masks
+from dialog.orders import is_hostile
 from dialog.talk import Talk, turn_of
 
 __all__ = ["Endpoint", "LlmDialog"]
@@ -88,7 +90,8 @@ class LlmDialog:
         self._endpoints = Endpoints(endpoints, timeouts or LlmTimeouts(), breakers)
         self._fallback = fallback
         self._knowledge = knowledge
-        self._prompt = Prompt(fallback.city, fallback.hotline_name)
+        services = [service.name for service in fallback.guidance.services.values()]
+        self._prompt = Prompt(fallback.city, fallback.hotline_name, services)
         self._log = structlog.get_logger(__name__)
 
     async def aclose(self) -> None:
@@ -108,7 +111,7 @@ class LlmDialog:
     ) -> AsyncGenerator[str | Basis | Action, None]:
         """Answer the last message of `history`; a failure of the model is bridged, not raised."""
         talk = turn_of(call, history).talk
-        if self._is_embedded(history, talk) or self._endpoints.resting:
+        if self._is_embedded(call, history, talk) or self._endpoints.resting:
             async with aclosing(self._fallback.reply(call, history)) as answer:
                 async for item in answer:
                     yield item
@@ -129,15 +132,20 @@ class LlmDialog:
 
     # -- before the model is asked ---------------------------------------------------------------------------
 
-    def _is_embedded(self, history: Sequence[Message], talk: Talk) -> bool:
-        """Whether the embedded dialog answers: what it began, outcomes, orders, work orders, leave-taking."""
+    def _is_embedded(self, call: CallContext, history: Sequence[Message], talk: Talk) -> bool:
+        """Whether the embedded dialog answers: what it began, outcomes, orders, work orders, leave-taking.
+
+        And a caller who surely wants a service done: it leads them through.
+        """
         if not history or history[-1].who != "caller":
             return True
         said = history[-1].said
         progress = control_intent(said) is Intent.PROGRESS
         more = talk.awaiting in ("more", "closing")
         leaves = is_farewell(said) or (more and may_end(history, asked_more=False))
-        return talk.begun or progress or leaves or self._fallback.is_order(history)
+        if talk.begun or progress or leaves or self._fallback.is_order(history):
+            return True
+        return self._fallback.is_for_guidance(call, history)
 
     async def _begin(self, call: CallContext, history: Sequence[Message], talk: Talk) -> Reply:
         masks = Masks(self._fallback.clerk.gazetteer, call.caller)
@@ -154,18 +162,12 @@ class LlmDialog:
         return distinct(hits)
 
     async def _find(self, text: str) -> list[Hit]:
-        """Passages for `text`, without any that gives orders to a model."""
+        """Passages for `text`, without any that names a tool; the knowledge finds none that gives orders."""
         hits = await self._knowledge.find(text, PASSAGES)
         best = max((hit.score for hit in hits), default=0.0)
         least = max(MIN_SCORE, best * (MIN_SHARE_SURE if best >= SURE else MIN_SHARE))
-        hits = [hit for hit in hits if hit.score >= least]
-        for hit in hits:
-            if self._gives_orders(hit):
-                self._log.warning("passage_gives_orders", passage=hit.passage.id)
-        return [hit for hit in hits if not self._gives_orders(hit)]
-
-    def _gives_orders(self, hit: Hit) -> bool:
-        return gives_orders(f"{hit.passage.question}{hit.passage.answer}", self._prompt.tool_names)
+        tools = self._prompt.tool_names
+        return [hit for hit in hits if hit.score >= least and not is_hostile(hit.passage, tools)]
 
     def _grounds(self, history: Sequence[Message], hits: Sequence[Hit], told: Sequence[str]) -> Grounds:
         recent = history[-HISTORY:]
@@ -184,7 +186,7 @@ class LlmDialog:
         while True:
             body = {"temperature": 0.2, "messages": reply.messages, "tools": self._prompt.tools}
             calls: list[ToolCall] = []
-            async with aclosing(self._endpoints.chat(body, reply.call.call_id)) as stream:
+            async with aclosing(self._endpoints.chat(body, reply.call.call_id, reply.wording)) as stream:
                 async for item in stream:
                     if isinstance(item, ToolCall):
                         calls.append(item)
@@ -199,8 +201,9 @@ class LlmDialog:
             if action or not calls:
                 break
             await self._look_up(reply, calls)
-        for done in self._done(reply, action):
-            yield done
+        async with aclosing(self._done(reply, action)) as end:
+            async for done in end:
+                yield done
 
     def _said(self, reply: Reply, clause: str) -> Iterator[str | Basis]:
         """`clause` as it is spoken, behind the Basis where it is the first; raises Unfit."""
@@ -254,33 +257,63 @@ class LlmDialog:
             reply.messages.append(result(call.id, content))
         reply.grounds = self._grounds(reply.history, reply.hits, reply.told)
 
-    def _done(self, reply: Reply, action: ToolCall | None) -> Iterator[str | Basis | Action]:
+    async def _done(
+        self, reply: Reply, action: ToolCall | None
+    ) -> AsyncGenerator[str | Basis | Action, None]:
         """The end of the reply: what is held, and the action where the state of the call allows it."""
         if not action:
             if not reply.began and not reply.held:
                 raise Unfit("nothing")
-            yield from self._given_out(reply, "")
+            for said in self._given_out(reply, ""):
+                yield said
             if _HANDS_OVER.search(reply.spoken):  # said, and the tool forgotten
                 yield Transfer("low_confidence", self.summarize(reply.call, reply.history))
         elif action.name == "transfer":
             told = [message.said for message in reply.history if message.who == "caller"]
             summary = self.summarize(reply.call, reply.history)
             done, words = transfer(action, reply.masks, summary, told)
-            yield from self._given_out(reply, "" if reply.spoken or reply.held else words)
+            for said in self._given_out(reply, "" if reply.spoken or reply.held else words):
+                yield said
             yield done
         elif action.name == "file_ticket":
-            yield from self._filed(reply, intake_of(action, reply.masks))
+            intake = intake_of(action, reply.masks)
+            if not reply.began:  # else the answer to an offer could not be kept in mind
+                complaints = Complaints(self._fallback.clerk, self._fallback.tickets)
+                intake = await complaints.perhaps_joining(intake)
+            for step in self._filed(reply, intake):
+                yield step
+        elif action.name == "guide_service":
+            for item in self._led(reply, text_arguments(action, reply.masks).get("service", "")):
+                yield item
         elif may_end(reply.history, asked_more=reply.talk.awaiting in ("more", "closing")):
-            yield from self._given_out(reply, "" if reply.spoken or reply.held else phrases.GOODBYE)
+            for said in self._given_out(reply, "" if reply.spoken or reply.held else phrases.GOODBYE):
+                yield said
             yield EndCall()
         else:
             reply.held.clear()
-            yield from self._given_out(reply, phrases.ANYTHING_ELSE)
+            for said in self._given_out(reply, phrases.ANYTHING_ELSE):
+                yield said
+
+    def _led(self, reply: Reply, name: str) -> Iterator[str | Basis]:
+        """The beginning of the guidance, with which the embedded dialog goes on; raises Unfit."""
+        service = self._fallback.guidance.named(name)
+        if service is None:
+            raise Unfit("unknown service")
+        reply.held.clear()
+        if reply.began:  # the first answer could not be kept in mind
+            yield self._fallback.guidance.offer(service).text
+            return
+        basis, text = self._fallback.lead(reply.call, reply.history, service)
+        yield replace(basis, decision={**basis.decision, "llm": "guide_service"})
+        yield text
 
     def _filed(self, reply: Reply, intake: Intake) -> Iterator[str | Basis | Action]:
-        """The work order if the caller said yes to it, else its read-back: the embedded dialog goes on."""
+        """The work order if the caller said yes to it, else what is asked before, as a rule the read-back.
+
+        The embedded dialog goes on from there.
+        """
         clerk = self._fallback.clerk
-        if is_confirmed(intake, reply.call, reply.history):
+        if intake.asking == "confirm" and is_confirmed(intake, reply.call, reply.history):
             words = "" if reply.spoken or reply.held else phrases.INTAKE_FILING
             yield from self._given_out(reply, words, intake=replace(intake, asking="filing"))
             yield FileTicket(clerk.draft(intake))

@@ -13,18 +13,22 @@ import structlog
 
 from dialog import LlmError
 from dialog.breaker import CircuitBreaker
-from dialog.llm_stream import LlmTimeouts, Patience, RestAsked, ToolCall, stream_chat
+from dialog.llm_stream import LlmTimeouts, Patience, RestAsked, ToolCall, Wording, stream_chat
 
 RETRY_S = 0.3  # of patience that must be left to ask another endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a model is served: `base_url` as OpenAI clients take it (…/v1), `api_key` a bearer token."""
+    """Where a model is served: `base_url` as OpenAI clients take it (…/v1), `api_key` a bearer token.
+
+    `logprobs`: it is asked for how probable its tokens were, which not every endpoint tells.
+    """
 
     base_url: str
     model: str
     api_key: str | None = None
+    logprobs: bool = False
 
 
 class Resting(LlmError):
@@ -54,8 +58,10 @@ class Endpoints:
         """Whether no endpoint may be asked now."""
         return all(breaker.rests(anyio.current_time()) for breaker in self._breakers)
 
-    async def chat(self, body: Mapping[str, Any], call_id: str) -> AsyncGenerator[str | ToolCall, None]:
-        """The answer to `body` (messages, tools …) as `stream_chat` yields it.
+    async def chat(
+        self, body: Mapping[str, Any], call_id: str, wording: Wording
+    ) -> AsyncGenerator[str | ToolCall, None]:
+        """The answer to `body` (messages, tools …) as `stream_chat` yields it; `wording` is filled in.
 
         Asking again is safe while nothing has come: a completion has no effects. Raises LlmError: Resting
         where no endpoint may be asked, else that of the last endpoint.
@@ -67,7 +73,7 @@ class Endpoints:
                 continue
             began = False
             try:
-                async with aclosing(self._ask(place, endpoint, body, patience)) as items:
+                async with aclosing(self._ask(place, endpoint, body, patience, wording)) as items:
                     async for item in items:
                         began = True
                         yield item
@@ -80,19 +86,22 @@ class Endpoints:
         raise failed or Resting("LLM endpoints are all given a rest", retryable=True)
 
     async def _ask(
-        self, place: int, endpoint: Endpoint, body: Mapping[str, Any], patience: Patience
+        self, place: int, endpoint: Endpoint, body: Mapping[str, Any], patience: Patience, wording: Wording
     ) -> AsyncGenerator[str | ToolCall, None]:
         """The answer of one endpoint; how it went is told to its breaker."""
         breaker, told = self._breakers[place], False
+        more = {"logprobs": True} if endpoint.logprobs else {}
         request = self._client.build_request(
             "POST",
             endpoint.base_url.rstrip("/") + "/chat/completions",
-            json={"model": endpoint.model, "stream": True, **body},
+            json={"model": endpoint.model, "stream": True, **body, **more},
             headers={"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {},
             timeout=httpx.Timeout(self._timeouts.total_s, connect=self._timeouts.connect_s),
         )
         try:
-            async with aclosing(stream_chat(self._client, request, self._timeouts, patience)) as stream:
+            async with aclosing(
+                stream_chat(self._client, request, self._timeouts, patience, wording)
+            ) as stream:
                 async for item in stream:
                     yield item
             told = True

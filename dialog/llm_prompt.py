@@ -22,15 +22,21 @@ Sent: TypeAlias = "dict[str, Any]"  # one message of a request
 HISTORY = 24  # messages of the call that the model sees
 _PROMPTS = Path(__file__).parent / "prompts"
 _FIRST_SEARCH = "search000"
+_GUIDE = "guide_service"
 
 
 class Prompt:
-    """The reviewed instructions and tools, for one city."""
+    """The reviewed instructions and tools, for one city and the names of the `services` it leads through."""
 
-    def __init__(self, city: str, hotline_name: str) -> None:
+    def __init__(self, city: str, hotline_name: str, services: Sequence[str] = ()) -> None:
         system = (_PROMPTS / "system.md").read_text(encoding="utf-8")
-        self.system = system.replace("{city}", city).replace("{hotline}", hotline_name)
-        self.tools: list[Sent] = json.loads((_PROMPTS / "tools.json").read_text(encoding="utf-8"))
+        lines = [line for line in system.splitlines() if services or _GUIDE not in line]
+        self.system = "\n".join(lines).replace("{city}", city).replace("{hotline}", hotline_name)
+        tools: list[Sent] = json.loads((_PROMPTS / "tools.json").read_text(encoding="utf-8"))
+        self.tools = [tool for tool in tools if services or tool["function"]["name"] != _GUIDE]
+        for tool in self.tools:
+            if tool["function"]["name"] == _GUIDE:
+                tool["function"]["parameters"]["properties"]["service"]["enum"] = list(services)
         self.tool_names = tuple(str(tool["function"]["name"]) for tool in self.tools)
         described = [str(tool["function"]["description"]) for tool in self.tools]
         self.secrets = Secrets([self.system, *described], self.tool_names)

@@ -13,6 +13,7 @@ from dialog.grounding import Grounds
 from dialog.intake import Intake
 from dialog.knowledge import Hit
 from dialog.llm_prompt import Sent
+from dialog.llm_stream import Wording
 from dialog.masking import Masks
 from dialog.talk import Talk, understood
 
@@ -37,16 +38,17 @@ class Reply:
     told: list[str] = field(default_factory=list)  # what tools told
     lookups: int = 0
     round: str = ""  # what the model said since the last look-up, with marks
+    wording: Wording = field(default_factory=Wording)
     held: list[str] = field(default_factory=list)  # first clauses, not given out yet
     spoken: str = ""
     began: bool = False  # the Basis is out: the memory of this reply cannot be changed any more
 
     @property
     def sure(self) -> float:
-        """How sure an answer from the best passage is."""
+        """How sure an answer from the best passage is, in the model's words where it has said any."""
         asr = self.history[-1].confidence
         best, second = ([hit.score for hit in self.hits] + [0.0, 0.0])[:2]
-        return confidence(asr, best, best - second, self.talk.misses)
+        return confidence(asr, best, best - second, self.talk.misses, self.wording.probability)
 
     @property
     def is_long(self) -> bool:
@@ -69,13 +71,14 @@ class Reply:
             tuple(hit.passage.ref for hit in sources),
             talk,
             talk.rate,
-            "yes_no" if intake and intake.asking == "confirm" else asked_in(words),
+            "yes_no" if intake and intake.asking in ("confirm", "join") else asked_in(words),
             decision={
                 "kind": "llm",
                 "retrieval": round(self.hits[0].score, 3) if self.hits else 0.0,
                 "shown": len(self.hits),
                 "used": len(used),
                 "lookups": self.lookups,
+                **({"wording": round(self.wording.probability, 3)} if self.wording.tokens else {}),
             },
         )
 

@@ -34,13 +34,6 @@ _REASONING = re.compile(
 _TALKS_OF_ITSELF = re.compile(
     "系统提示|提示词|我的(?:指令|规则|设定|提示)|内部(?:指令|规则)|工具调用|开发者模式|已(?:解除|忽略)|忽略(?:之前|以上|前面|上面|所有)"
 )
-# What no reviewed passage says to a caller, but one that wants to give orders to a model does.
-_ORDERS = re.compile(
-    "(?:忽略|无视|忘记|不要理会|不用管|推翻|覆盖)(?:掉)?(?:之前|以上|前面|上面|所有|一切|先前|原来|此前|上述|你|系统)|"
-    "你(?:现在)?(?:是|扮演|必须扮演)(?:一个|一名)?(?:AI|人工智能|助手|黑客|管理员|没有限制)|系统提示|提示词|开发者模式|越狱|"
-    "ignore (?:all|the|any|previous)|system ?prompt|jailbreak|\\[INST|<\\|",
-    re.IGNORECASE,
-)
 
 
 class Unfit(LlmError):
@@ -66,11 +59,6 @@ class Secrets:
         if len(words) >= SHORT_LEAK and words in self._text:
             return True
         return any(words[at : at + LEAK] in self._text for at in range(len(words) - LEAK + 1))
-
-
-def gives_orders(text: str, tools: Collection[str] = ()) -> bool:
-    """Whether a text that should be information gives orders to a model (忽略之前的指令)."""
-    return bool(_ORDERS.search(text)) or any(tool in text for tool in tools)
 
 
 def speakable(clause: str, secrets: Secrets, known: Collection[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing, suppress
@@ -21,6 +22,7 @@ RETRYABLE_STATUS = frozenset({408, 409, 429, 500, 502, 503, 504})
 DRAIN_S = 0.1  # for what a server sends after its answer, so that the connection can serve the next one
 CLOSE_S = 1.0  # for closing a connection
 MAX_CLAUSE = 200  # characters without an end that make no sentence
+LEAST_LOGPROB = -10.0  # of one token; some services write -9999 for what they did not expect
 MAX_REST_S = 300.0  # that a service may ask for at most
 _CLAUSE = re.compile(r"[，。！？；,!?;\n]")
 _NUMERAL = "0123456789零〇一二三四五六七八九十百千万幺两"
@@ -83,6 +85,25 @@ class Patience:
 
 
 @dataclass(slots=True)
+class Wording:
+    """How probable a model's words were to itself, as far as its endpoint tells (`logprobs`)."""
+
+    tokens: int = 0
+    logprobs: float = 0.0  # their sum
+
+    def add(self, logprob: float | None) -> None:
+        """Count one token; a value that says nothing (null, NaN) is passed over."""
+        if logprob is not None and not math.isnan(logprob):
+            self.tokens += 1
+            self.logprobs += min(max(logprob, LEAST_LOGPROB), 0.0)
+
+    @property
+    def probability(self) -> float:
+        """The geometric mean of the tokens' probabilities; 1 where none was told."""
+        return math.exp(self.logprobs / self.tokens) if self.tokens else 1.0
+
+
+@dataclass(slots=True)
 class _Progress:
     """What has arrived of one completion."""
 
@@ -103,19 +124,23 @@ class _Progress:
 
 
 async def stream_chat(
-    client: httpx.AsyncClient, request: httpx.Request, timeouts: LlmTimeouts, patience: Patience
+    client: httpx.AsyncClient,
+    request: httpx.Request,
+    timeouts: LlmTimeouts,
+    patience: Patience,
+    wording: Wording,
 ) -> AsyncGenerator[str | ToolCall, None]:
     """Yield the text clause by clause as it comes, then the tool calls.
 
     The clauses together are the text, less blanks at its end and less what the model thinks aloud (<think>,
     reasoning_content). No number is cut. Raises LlmError, also for an empty answer. Closing the generator
-    early closes the connection, so that the model stops.
+    early closes the connection, so that the model stops. `wording` is filled in as the text comes.
     """
     progress = _Progress()
     try:
         async with aclosing(_events(client, request, timeouts, patience, progress)) as events:
             async for event in events:
-                for clause in _take(event, progress):
+                for clause in _take(event, progress, wording):
                     yield clause
     except httpx.HTTPError as error:
         raise LlmError(f"LLM connection failed: {type(error).__name__}", retryable=True) from error
@@ -194,12 +219,16 @@ def _json(data: str) -> Mapping[str, Any]:
     return event
 
 
-def _take(event: Mapping[str, Any], progress: _Progress) -> list[str]:
+def _take(event: Mapping[str, Any], progress: _Progress, wording: Wording) -> list[str]:
     """The clauses that this event completes; all else is gathered in `progress`."""
     try:
         for choice in event.get("choices") or ():
             delta = choice.get("delta") or {}
+            thought = progress.thinking
             _read(str(delta.get("content") or ""), progress)
+            if delta.get("content") and not (thought or progress.thinking):
+                for token in (choice.get("logprobs") or {}).get("content") or ():
+                    wording.add(token.get("logprob"))
             for part in delta.get("tool_calls") or ():
                 index, function = int(part.get("index", 0)), part.get("function") or {}
                 if function.get("name"):

@@ -21,7 +21,7 @@ from dialog.summary import unsaid
 from dialog.words import clean, digits_in
 
 LOOKUPS = frozenset({"search_knowledge", "ticket_status"})
-ACTIONS = ("transfer", "file_ticket", "end_call")  # of several the first of these is done
+ACTIONS = ("transfer", "file_ticket", "guide_service", "end_call")  # of several the first of these is done
 MAX_CHARS = 400  # of one argument
 MIN_PHONE_DIGITS = 7
 _NO_MORE = re.compile(

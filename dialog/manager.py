@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 
 from dialog import Action, Basis, CallContext, Message, Summary, TicketLookup, Transfer, phrases
-from dialog.complaints import Complaints
+from dialog.complaints import Complaints, files_anew
 from dialog.courtesies import Courtesies
 from dialog.expecting import expected
 from dialog.guidance import Guidance
@@ -24,6 +24,7 @@ from dialog.places import load_gazetteer, load_taxonomy
 from dialog.policy import Policy
 from dialog.progress import progress
 from dialog.questions import Questions
+from dialog.services import Service
 from dialog.talk import Answer, Turn, turn_of, understood
 
 SLOW_RATE = 0.8
@@ -81,10 +82,25 @@ class EmbeddedDialog:
         orders = EMERGENCIES | {Intent.HUMAN, Intent.REPEAT, Intent.SLOWER}
         return control_intent(history[-1].said) in orders
 
-    async def _decide(self, turn: Turn) -> Answer:
+    def is_for_guidance(self, call: CallContext, history: Sequence[Message]) -> bool:
+        """Whether the last message surely wants a service done that callers are led through."""
+        turn = turn_of(call, history)
+        return control_intent(turn.text) is None and self._leading.wanted(turn)
+
+    def lead(self, call: CallContext, history: Sequence[Message], service: Service) -> tuple[Basis, str]:
+        """Begin to lead the caller through `service`: what is said next, as a reply."""
+        answer = self._leading.lead(turn_of(call, history), service)
+        return _basis(answer, call), answer.text
+
+    @property
+    def _leading(self) -> Leading:
         complaints = Complaints(self.clerk, self.tickets)
-        questions = Questions(self.knowledge, self.policy, complaints, self.guidance)
-        leading = Leading(self.guidance, questions)
+        return Leading(self.guidance, Questions(self.knowledge, self.policy, complaints, self.guidance))
+
+    async def _decide(self, turn: Turn) -> Answer:
+        leading = self._leading
+        questions = leading.questions
+        complaints = questions.complaints
         courtesies = Courtesies(self.policy, complaints, self.ask_satisfaction)
         if turn.history and turn.history[-1].who == "result":
             return complaints.filed(turn)
@@ -100,6 +116,8 @@ class EmbeddedDialog:
         if guided := await leading.go_on(turn, intent):
             return guided
         turn = left(turn)
+        if turn.talk.awaiting in ("ticket_number", "ticket_name") and files_anew(turn.text):
+            return complaints.start(turn, turn.text)
         if turn.talk.awaiting in ("ticket_number", "ticket_name") or intent is Intent.PROGRESS:
             told = await progress(self.tickets, turn, intent)
             return told or no_answer(turn, self.clerk, phrases.NOT_UNDERSTOOD_TRANSFER, 0.3, "查询工单进度")

@@ -9,20 +9,24 @@ tantivy gathers candidates by BM25 over characters and pinyin (dialog/knowledge_
 - The aspects asked for must be told: a fee does not answer what is paid for damage.
 - Passages about a rival of what is named (医保 is no 公积金), or about a case of it that was not asked for
   (what to do once it is lost), fall far behind.
-- The score is how likely the passage is the right one: a logistic curve over its fit, and over how far it
-  leads the others. BM25 cannot be compared between queries; this can.
+- The score is how likely the passage is the right one, by what a closer look at the best few tells
+  (dialog/evidence.py, dialog/sureness.py). None of it hangs on how many passages there are, so a score means
+  the same in a knowledge base of twenty and of thousands.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dialog.coverage import ANSWER, NEXT, Numbers, Query, Shares, Text, heard, laid, together
+from dialog.coverage import ANSWER, NEXT, Numbers, Query, Shares, Text, heard, laid
+from dialog.evidence import WHOLE, Compared, Words, closely, longest
+from dialog.meanings import thesaurus
+from dialog.sureness import load
 from dialog.wording import Matter, cases, matter, untold
 
 # Words that shape a question but do not say what it is about.
@@ -43,18 +47,22 @@ class Known(NamedTuple):
     about: Matter
     usual: frozenset[int]  # cases that more than half of the phrasings name
     place: str  # how the place it alone is for begins, as heard; "" any
+    by_wording: tuple[frozenset[int], ...]  # the groups of the thesaurus that each row names
+    groups: frozenset[int]  # that any does
 
 
-def known(said: str, sound: str, place: str) -> Known:
+def known(said: str, sound: str, place: str, by_wording: Sequence[frozenset[int]]) -> Known:
     """Of the texts of one passage, phrasings before ANSWER, clauses of the answer behind it."""
-    wordings = said[: said.index(ANSWER)].split(NEXT)
-    sounds = sound[: sound.index(ANSWER)].split(NEXT)
+    asked = said[: said.index(ANSWER)], sound[: sound.index(ANSWER)]
+    wordings, sounds = (text.split(NEXT) for text in asked)
     said, sound = said.replace(ANSWER, NEXT), sound.replace(ANSWER, NEXT)
     about = matter(said, sound)
     pairs = zip(wordings, sounds, strict=True) if about.cases else ()
     named = Counter(case for pair in pairs for case in cases(*pair))
     usual = frozenset(case for case, times in named.items() if times > len(wordings) / 2)
-    return Known(said, laid(said, sound), len(wordings), about, usual, place)
+    groups = frozenset[int]().union(*by_wording)
+    text = laid(said, sound)
+    return Known(said, text, len(wordings), about, usual, place, tuple(by_wording), groups)
 
 
 class Features(NamedTuple):
@@ -65,91 +73,87 @@ class Features(NamedTuple):
     average: Shares  # likeness of the phrasings on average
     best: Shares  # the same of the three likest
     said: Shares  # share of the likest phrasing that the query holds
-    asked: Shares  # share of the query that the likest phrasing holds
     missing: Shares  # how telling the most telling character is that the passage lacks
-    missing_next: Shares  # and the next: one may be misheard
     found: Shares  # logarithm of all that the passage holds of the query
     lost: Shares  # and of what it lacks
+    alone: Shares  # share of it that is one stretch, times what is lacking: 一个月要多少钱 may be chance
+    second: Shares  # how telling the most telling character but one is that it holds
+    phrasings: Shares  # logarithm of how many phrasings there are: one of many is sooner like the query
     untold: Shares  # how many aspects of the query it says nothing about
     bm25: Shares  # logarithm
+    told: Shares  # BM25 against how telling the query is: more where the passage says it again and again
     elsewhere: Shares  # 1 for another place
     rival: Shares  # 1 where it names rivals of what was named, or lacks a case that was
     unasked: Shares  # 1 for a case that was not asked for
+    meant: Shares  # share of the query that the passage holds in these or other words
     near: Shares  # 1 for the passage whose vector is nearest to the query's, less for the next, 0 for most
 
 
-def features(
-    text: str, candidates: Sequence[Known], bm25: Sequence[float], rarity: Callable[[Numbers], Shares]
-) -> Features:
-    """What tells which of `candidates` the canonical `text` is about; at least one of these is needed."""
+def words(text: str, rarity: Callable[[Numbers], Shares]) -> Words:
+    """Of canonical `text`."""
     sound = heard(text)
-    query = Query(laid(text, sound), lambda some: _telling(some, rarity))
+    said = laid(text, sound)
+    query = Query(said, lambda some: _telling(some, rarity))
+    return Words(text, sound, query, _rarest(said, rarity), thesaurus().named(text, sound))
+
+
+def features(found: Compared, bm25: Sequence[float]) -> Features:
+    """What tells which of the candidates the words are about."""
+    text, sound, query = found.words[:3]
     about = matter(text, sound)
-    texts = [one.text for one in candidates]
-    rows, first = together(texts)
-    asked, said = query.shares(rows)
-    # A caller wraps a question in circumstances that no phrasing holds; what is asked must be there.
-    likeness = asked**0.6 * said**0.4
-    spans = [slice(at, at + one.phrasings) for at, one in zip(first.tolist(), candidates, strict=True)]
-    likest = [int(likeness[span].argmax()) + span.start for span in spans]
-    credits = query.credits(texts)
-    lacks = np.sort((1 - credits) * query.weights, axis=1)
+    counts = np.array([one.phrasings for one in found.known])
+    likest, best = found.likeness.argmax(axis=1), _most(found.likeness, 3)
+    held = found.share(found.held)
+    holds, lacks = found.held * query.weights, (1 - found.held) * query.weights
     return Features(
-        held=query.share(credits),
-        likest=likeness[likest],
-        average=np.array([likeness[span].mean() for span in spans]),
-        best=np.array([np.sort(likeness[span])[-3:].mean() for span in spans]),
-        said=said[likest],
-        asked=asked[likest],
-        missing=lacks[:, -1],
-        missing_next=lacks[:, -2:][:, 0],
-        found=np.log1p((credits * query.weights).sum(axis=1)),
+        held=held,
+        likest=best[:, 0],
+        average=found.likeness.sum(axis=1) / counts,
+        best=best.sum(axis=1) / np.minimum(counts, 3),
+        said=np.take_along_axis(found.said, likest[:, None], axis=1)[:, 0],
+        missing=lacks.max(axis=1),
+        found=np.log1p(holds.sum(axis=1)),
         lost=np.log1p(lacks.sum(axis=1)),
-        untold=np.array(untold(text, [one.said for one in candidates]), float),
+        alone=longest(holds, found.held >= WHOLE) / np.maximum(holds.sum(axis=1), 1e-9) * (1 - held),
+        second=_most(holds, 2)[:, -1],
+        phrasings=np.log(counts),
+        untold=np.array(untold(text, [one.said for one in found.known]), float),
         bm25=np.log(bm25),
-        elsewhere=np.array([bool(one.place) and one.place not in sound for one in candidates], float),
-        rival=np.array([one.about.lacks(about) for one in candidates], float),
-        unasked=np.array([not one.usual <= about.cases for one in candidates], float),
-        near=np.zeros(len(candidates)),
+        told=np.array(bm25) / query.weights.sum(),
+        elsewhere=np.array([bool(one.place) and one.place not in sound for one in found.known], float),
+        rival=np.array([one.about.lacks(about) for one in found.known], float),
+        unasked=np.array([not one.usual <= about.cases for one in found.known], float),
+        meant=found.share(found.meant),
+        near=np.zeros(len(counts)),
     )
+
+
+def _most(values: Shares, count: int) -> Shares:
+    """Of each row the greatest, first the greatest."""
+    most: Shares = -np.sort(-values, axis=1)[:, :count]
+    return most
 
 
 def _telling(text: Text, rarity: Callable[[Numbers], Shares]) -> Shares:
     """How telling each character is: as the commonest pair of syllables that it stands in."""
-    rarities = rarity(text.pairs)
-    rarities[text.pairs == 0] = np.inf
-    telling = np.minimum(rarities[:-1], rarities[1:])
+    telling = _rarest(text, rarity)
     telling[np.isinf(telling)] = 1.0
-    weights: Shares = telling * _OF_CHARACTER[text.chars]
-    return weights
+    telling *= _OF_CHARACTER[text.chars]
+    return telling
 
 
-# What `python -m bench.retrieval_training` prints.
-FIT = {
-    "held": 3.59,
-    "average": 4.84,
-    "best": 3.00,
-    "said": 1.95,
-    "missing": -1.68,
-    "bm25": 4.52,
-    "elsewhere": -1.22,
-    "rival": -0.91,
-    "unasked": -0.55,
-}
-SURE = {
-    "share": 0.59,
-    "lead": 0.40,
-    "best": 5.69,
-    "found": 2.43,
-    "lost": 1.63,
-    "missing": -1.94,
-    "missing_next": -3.00,
-}
-BEGIN = -6.28
+def _rarest(text: Text, rarity: Callable[[Numbers], Shares]) -> Shares:
+    """How telling the commonest pair of syllables is that each character stands in; inf without a pair."""
+    pairs = rarity(text.pairs)
+    pairs[text.pairs == 0] = np.inf
+    rarest: Shares = np.minimum(pairs, np.append(pairs[1:], np.inf))
+    return rarest
+
+
+CLOSE = 8  # candidates that are looked at closely
 NEAR = 3.0  # how much the nearest vector adds to a fit: chosen, not fitted, since every model differs
-UNTOLD = 1.5  # taken off the odds for each aspect that is not told: chosen, since 3.0 does no better
-ANOTHER = 3.0  # taken off the odds of a passage for another place, thing or case than the caller's
-SHARPER = 3.0  # the share of the best among those like it is told by so much more of their lead
+UNTOLD = 1.5  # taken off the odds for each aspect that is not told: chosen, the fit would have 2.0
+ANOTHER = 3.0  # and of a passage for another place, thing or case than the caller's: chosen, seldom asked for
 LITERAL = 0.8  # from this likeness to one phrasing on the score rises to 1.0, however unlike the others are
 
 
@@ -161,15 +165,15 @@ class Rated(NamedTuple):
     either: list[float]
 
 
-def against_best(found: Features) -> Features:
+def against_best(told: Features) -> Features:
     """With bm25 as a part of the best one's."""
-    return found._replace(bm25=np.exp(found.bm25 - found.bm25.max()))
+    return told._replace(bm25=np.exp(told.bm25 - told.bm25.max()))
 
 
-def fits(found: Features) -> Shares:
+def fits(told: Features, ranks: Mapping[str, float]) -> Shares:
     """How well each candidate fits, comparable only between candidates for one query."""
-    relative = against_best(found)
-    fit: Shares = sum((weight * getattr(relative, name) for name, weight in FIT.items()), NEAR * found.near)
+    relative = against_best(told)
+    fit: Shares = sum((weight * getattr(relative, name) for name, weight in ranks.items()), NEAR * told.near)
     return fit
 
 
@@ -191,36 +195,42 @@ def _parts(logarithms: Shares) -> Shares:
     return parts
 
 
-def _likely(found: Features, order: NDArray[np.intp], shares: Shares, lead: Shares) -> Shares:
-    """How likely it is, for candidates in `order`, that what the query is about is among these."""
-    known = {name: getattr(found, name)[order] for name in SURE if name in Features._fields}
-    known |= {"share": shares, "lead": lead}
-    less = (ANOTHER * _another(found) + UNTOLD * found.untold)[order]
-    odds = BEGIN + sum(SURE[name] * value for name, value in known.items()) - less
-    likely: Shares = 1 / (1 + np.exp(-odds))
-    return likely
+class Looked(NamedTuple):
+    """Candidates by their fit, best first; `table` and `less` are of the first CLOSE only.
+
+    `table` is by its name what tells how likely each is meant, `less` what is taken off the odds (logarithm).
+    """
+
+    order: NDArray[np.intp]
+    table: dict[str, Shares]
+    less: Shares
 
 
-def _another(found: Features) -> Shares:
-    another: Shares = np.maximum(np.maximum(found.elsewhere, found.rival), found.unasked)
+def looked_at(found: Compared, told: Features, ranks: Mapping[str, float]) -> Looked:
+    """What tells how likely each of the best candidates, by `ranks`, is the one meant."""
+    order, shares, lead = standing(fits(told, ranks))
+    near = order[:CLOSE]
+    table = {name: getattr(told, name)[near] for name in Features._fields if name != "near"}
+    table |= {"share": shares[:CLOSE], "lead": lead[:CLOSE]}
+    table |= closely(found.of(near))
+    return Looked(order, table, (ANOTHER * _another(told) + UNTOLD * told.untold)[near])
+
+
+def _another(told: Features) -> Shares:
+    another: Shares = np.maximum(np.maximum(told.elsewhere, told.rival), told.unasked)
     return another
 
 
-def rated(found: Features) -> Rated:
+def rated(found: Compared, told: Features) -> Rated:
     """How likely each candidate is the one meant."""
-    fit = fits(found)
-    order, shares, lead = standing(fit)
-    ranked = fit[order]
-    own = _parts(SHARPER * (ranked - ranked[0]))
-    alone = _likely(found, order, shares, lead) * own
-    # This or the next best: both together against the one behind them.
-    ahead = ranked - np.append(ranked, [ranked[-1]] * 2)[2:]
-    either = _likely(found, order, shares + np.append(shares[1:], 0.0), ahead) * (
-        own + np.append(own[1:], 0.0)
-    )
-    literal = np.clip((found.likest[order] - LITERAL) / (1 - LITERAL), 0.0, 1.0) * (
-        1 - _another(found)[order]
-    )
-    score = np.minimum.accumulate(np.maximum(alone, literal))
-    either = np.maximum(score, either)
+    ranks, trees = load()
+    order, table, less = looked_at(found, told, ranks)
+    likely = 1 / (1 + np.exp(less - trees.odds(table)))
+    again = np.argsort(-likely, kind="stable")  # a closer look may show another to be the better one
+    order[: len(again)], likely = order[again], likely[again]
+    likely /= max(1.0, float(likely[:2].sum()))  # only one can be meant
+    likely = np.append(likely, np.full(len(order) - len(likely), likely[-1]))
+    literal = np.clip((told.likest[order] - LITERAL) / (1 - LITERAL), 0.0, 1.0)
+    score = np.minimum.accumulate(np.maximum(likely, literal * (1 - _another(told)[order])))
+    either = np.minimum(score + np.append(score[1:], 0.0), 1.0)
     return Rated(order.tolist(), score.round(4).tolist(), either.round(4).tolist())

@@ -1,4 +1,4 @@
-"""How callers name themselves, and that they would rather not, found in their words as they sounded."""
+"""How callers name themselves, or say that they would rather not, found in their words as they sounded."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ _FAMILY_NAMES = (
     "艾尤阳时穆农司卓古吉缪简车项连芦麦褚娄窦戚岑景党宫费卜冷晏席卫米柏宗瞿桂全佟应臧闵苟邬边卞姬师和仇栾隋商刁沙荣巫寇桑郎"
     "甄丛仲虞敖巩明佘池查麻苑迟邝傅封"
 )
-_DOUBLE_NAMES = "欧阳|司马|上官|诸葛|司徒|东方|皇甫|慕容|令狐|夏侯|尉迟|公孙|长孙|宇文|端木"
+_DOUBLE_NAMES = (
+    "欧阳|司马|上官|诸葛|司徒|东方|皇甫|慕容|令狐|夏侯|尉迟|公孙|长孙|宇文|端木|"
+    "闻人|东郭|南宫|西门|百里|呼延|钟离|赫连|澹台|申屠|濮阳|淳于|独孤|万俟"
+)
 _FAMILY = f"(?:{_DOUBLE_NAMES}|[{_FAMILY_NAMES}])"
-_TITLE = "先生|女士|小姐|同志|师傅|老师|阿姨|大姐|大爷|大妈|老师傅"
+_TITLE = (
+    "先生|女士|小姐|同志|师傅|老师|阿姨|大姐|大爷|大妈|老师傅|大哥|大叔|大婶|大嫂|大娘|奶奶|爷爷|叔|姐|哥|嫂|"
+    "老板|经理|主任|校长|园长|院长|厂长|店长|队长|班长|组长|会计|医生|大夫|护士|教练|律师|教授|工程师|工"
+)
 _GIVEN = f"(?!{_TITLE})(?:(?![的了过是们在我你他这那住家])[一-鿿]){{1,2}}"
 _AFTER = "(?=$|就行|就好|就可以|电话|手机|号码|联系|我?住|身份证|我?是|的)"
 _TOLD = (
@@ -27,40 +33,43 @@ _TOLD = (
     re.compile(f"(?:我是|我叫|叫我|称呼我)(?P<name>{_FAMILY})(?:{_TITLE})"),
     re.compile(f"(?:叫我|称呼我)[小老](?P<name>{_FAMILY})"),
 )
-_NAMED = re.compile(f"[名叫](?:字)?(?:叫|是)?(?P<name>{_FAMILY}{_GIVEN})$")  # 姓王叫王建国
-_FAMILY_ONLY = re.compile(f"姓(?P<name>{_DOUBLE_NAMES}|(?![什啥名就我])[一-鿿])")
+_NAMED = re.compile(f"[名叫](?:字)?(?:吧|就)?(?:叫|是)?(?P<name>{_FAMILY}{_GIVEN})$")  # 姓王叫王建国
+# 秦大姐秦凤霞, 姓邢邢文博: the family name, and then all of it.
+_TWICE = re.compile(
+    f"^(?:我是|叫我|我?姓|免贵姓)?(?P<family>{_FAMILY})(?:{_TITLE})?(?:大?名|名字|全名|叫|是|我叫)*"
+    f"(?P<name>(?P=family)(?!{_TITLE})[一-鿿]{{1,2}})$"
+)
+# 姓鄂，算了写我老公的，姓田: what is thought better of.
+_RATHER = re.compile("^.+?(?:算了|不对|错了|还是)(?=[^不别甭]*?(?:姓|叫)[^什啥名]{1,4}(?:吧|的)?$)")
+_FAMILY_ONLY = re.compile(
+    f"姓氏?(?:是|个)?(?P<name>{_DOUBLE_NAMES}|(?![什啥名就我吧啊呢呀嘛吗了的也可行不没氏])[一-鿿])"
+)
 _NO_NAME = re.compile("[是的了错对吗呢什么这那没不必]|天|电话|号码|点|月|上|下|路|区")
-_NICK = re.compile(f"^(?:叫我|我是)?[小老](?P<name>{_FAMILY})(?:就行|就好|吧)?$")
+# Words that look like a name: 方便, 马上.
+_COMMON = re.compile(
+    "方便|马上|何必|时间|常来|平时|安全|成的|明白|白天|麻烦|费用|项目|路过|路人|应该|应当|车主|金额|高兴|安心|包括|全部|"
+    "温度|石头|方法|方式|简单|单位|单独|和他|向你|于是|时候|万一|终于|宁可|尤其|关于|管他|管理|解决|查到|计较"
+)
+_NICK = re.compile(f"^(?:叫我|我是|你?就?写(?:个|成)?)?[小老](?P<name>{_FAMILY})(?:就行|就好|吧)?$")
 _CALLED = re.compile("(?:叫|名字是|名字叫|姓名是?)(?P<name>[一-鿿]{2,4}?)(?:先生|女士|$|就行|就好|就可以|吧)")
-_TITLED = re.compile(f"^(?:我是|叫我)?[小老]?(?P<name>[一-鿿]{{1,3}}?)(?:{_TITLE})$")
-# 草头黄, 永远的永, 三横王的王: how a name is written.
-_WRITTEN = re.compile("的(?P<character>[一-鿿])$")
+_TITLED = re.compile(
+    f"^(?:我是|叫我|你?(?:那?就)?写个?)?[小老]?(?P<name>[一-鿿]{{1,3}}?)(?:{_TITLE})(?:就行|就好|就可以|就成|好了|吧)?$"
+)
+# 永远的永, 臧克家的臧, 草头黄: how a name is written.
+_WRITTEN = tuple(re.compile(f"(?P<word>[一-鿿]{{{chars}}})的(?P<character>[一-鿿])") for chars in (2, 3))
+_ONLY_LEAD = re.compile("(?:我|免贵|就|是|那个)*(?P<lead>[姓叫]?)(?:是|单名)?")
 _PARTS_OF = re.compile(
     "(?:草头|弓长|立早|木子|双木|口天|耳东|古月|人可|言午|三横|走肖|双口|美女|文刀|卯金刀|日月|干钩于|三水|"
     "双人|双耳|木易)"
     "(?P<character>[一-鿿])$"
 )
-_ANONYMOUS = re.compile(
-    "匿名|(?:别|不要|不用)(?:再)?(?:写|登记?|记|留|提)(?:我的?)?(?:姓名|名字|姓|名)|不(?:想|愿意?|便|方便|"
-    "能|要|用|需要)?(?:再)?(?:透露|公开|提供|留|说|讲|告诉你?|提)(?:了|"
-    "吧)*(?:我的?|自己的?)*"
-    "(?:真实)?(?:姓名|姓|名字|名|身份)|(?:姓名|名字|身份|姓)(?:就|我)?(?:不|别)(?:想|方便|愿意?|能|要|"
-    "用)?(?:说|留|透露|提供|讲|写)"
-)
 # As an answer to 您贵姓: these say no, whatever else.
 _DECLINES = re.compile(
-    "匿名|不想|不用留|别写|不写|别登记|不登|不方便|不愿|保密|不留|不说|不告诉|不提供|别问|不能说|不便|"
-    "不透露|不用了|不用知道|别留|算了|"
-    "不讲|热心市民|热心群众|不重要|没必要|无所谓|不用问|普通市民|一个市民|无可奉告"
-)
-_SECRET = re.compile(
-    "保密|保护.{0,4}(?:隐私|信息)|(?:别|不要|不能|不想|不许|勿)(?:让|告诉(?!我怎)|跟|给|和).{0,8}(?:知道|"
-    "是我|是谁|我(?:说|讲|打|投诉|举报|反映)|说|提)|"
-    "(?:别|不要|不能|千万别|不许)(?:说|讲|透露|泄露|泄漏|公开|提|暴露|把我)(?:出去|出来|是)?(?:我|谁|个人|"
-    "举报人|电话|信息|姓名|身份)|"
-    "(?:别|不要|不能)说是.{1,8}(?:说|讲|举报|投诉|反映|打)的|(?:别|不要|不能)把我.{0,8}(?:给|告诉|说|透露|"
-    "写|报)|"
-    "怕.{0,6}(?:报复|穿小鞋|被?查出来|知道是我|找我麻烦|打击)|(?:别|不要)告诉(?!我)"
+    "匿名|保密|无名氏|雷锋|管我是谁|随便(?:写|填|编|叫)|(?:不|别|甭)(?:太|大|怎么)?(?:想|愿意?|方便|便|能|敢|好|打算|需要|用|要|必)?(?:再)?"
+    "(?:说|讲|留|写|登|记|报|提|透露|提供|告诉|问|公开|暴露|填|署|知道)|"
+    "不想|不愿|不方便|不便|不用了?(?:吧|$)|不用了|算了|免了|省了|没必要|用不着|不重要|无所谓|无可奉告|"
+    "热心(?:市民|群众|居民|大[叔爷妈姐哥]|人|网友|读者|的)|(?:普通|一个|一名|就是个)[一-鿿]{0,4}(?:市民|群众|居民|业主|家长|司机|路人)|过路的|路过的|"
+    "就?(?:说|写|记|叫)(?:是|个|成|做)*(?:[一-鿿]{0,3}(?:遛弯|散步|跑步|晨练|买菜|住户|居民|业主|邻居|群众|市民|家长|老百姓|街坊|顾客|乘客|路人|村民))的?"
 )
 
 
@@ -77,17 +86,19 @@ def answered_name(text: str) -> str:
     """The name in `text`, an answer to 您贵姓; "" where it holds none."""
     if told := find_name(text):
         return told
-    text = _without_spelling(text)
-    for form in (_NICK, _NAMED, _FAMILY_ONLY, _CALLED, _TITLED):
-        if found := form.search(text):
-            return found["name"]
-    plain = 1 <= len(text) <= 4 and polarity(text) is None and not _NO_NAME.search(text)
-    return text if plain else ""
+    text = _without_spelling(_RATHER.sub("", text))
+    for form in (_TWICE, _NICK, _NAMED, _FAMILY_ONLY, _CALLED, _TITLED):
+        if found := list(form.finditer(text)):
+            return found[-1]["name"]  # 姓仝…就写姓童吧
+    short = 1 <= len(text) <= 4 and polarity(text) is None
+    whole = re.fullmatch(f"{_FAMILY}{_GIVEN}", text) and not _COMMON.match(text)  # 蓝天
+    return text if short and (whole or not _NO_NAME.search(text)) else ""
 
 
 def corrected_name(text: str) -> str:
     """The name in `text` that a correction puts in the place of another: 郭大永永远的永."""
     text = re.sub("^(?:我?(?:免贵)?(?:姓|叫)|名字(?:是|叫))", "", _without_spelling(text))
+    text = re.sub("(?:少|漏|掉|多)了.*$", "", text)  # 张建国，少了个国字
     return text if re.fullmatch(f"{_FAMILY}[一-鿿]{{0,3}}", text) else find_name(text)
 
 
@@ -96,33 +107,23 @@ def declines_name(text: str) -> bool:
 
     匿名 is often heard as something else that sounds like it.
     """
+    text = _RATHER.sub("", text)
     return bool(_DECLINES.search(text)) or polarity(text) is False or sounds(text)[:2] == sounds("匿名")
-
-
-def wants_anonymity(text: str) -> bool:
-    """Whether the caller asks, at any time, that no name be taken down."""
-    return bool(_ANONYMOUS.search(text))
-
-
-def wants_secrecy(text: str) -> bool:
-    """Whether the caller asks that the other side shall not learn who they are."""
-    return bool(_SECRET.search(text))
 
 
 def _without_spelling(text: str) -> str:
     """`text` without what tells how a name is written; where it is nothing but that, the character meant."""
-    for form in (_WRITTEN, _PARTS_OF):
-        found = form.search(text)
-        if not found:
-            continue
-        before = [
-            text[: max(found.start() - of_word, 0)] for of_word in ((2, 3, 1) if form is _WRITTEN else (0,))
-        ]
-        for told in before:
-            if told.endswith(found["character"]):
-                return told
-        if found["character"] in before[0]:
-            return before[0]
-        if "姓" not in text and "叫" not in text:
-            return found["character"]
-    return text
+    meant = ""
+    for form in _WRITTEN:
+        for found in form.finditer(text):
+            if found["character"] in found["word"]:
+                meant += found["character"]
+                text = re.sub("(?<=[一-鿿])[一-鿿]是$", "", text.replace(found.group(), "", 1))
+    if parts := _PARTS_OF.search(text):
+        before = text[: parts.start()]
+        if parts["character"] in before:
+            return before
+        meant = meant or ("" if "姓" in text or "叫" in text else parts["character"])
+        text = before if meant == parts["character"] else text
+    only = _ONLY_LEAD.fullmatch(text)
+    return only["lead"] + meant if only and meant else text

@@ -20,6 +20,8 @@ from unicodedata import normalize
 
 import yaml
 
+from dialog.yaml_text import read_yaml
+
 TABLES = (".yaml", ".yml", ".csv", ".xlsx")
 MOST_QUESTION = 500  # characters
 MOST_ANSWER = 5000
@@ -89,6 +91,9 @@ class Passage:
         )
 
 
+_FIELDS = frozenset(Passage.__dataclass_fields__)
+
+
 def load_passages(path: Path) -> list[Passage]:
     """Read YAML topics and tables (.csv, .xlsx; columns as in docs/interface.md): one, or a folder of them.
 
@@ -152,7 +157,7 @@ def decoded(file: Path) -> str:
 
 def _yaml_entries(file: Path) -> Iterator[tuple[str, Passage]]:
     try:
-        topic = yaml.safe_load(decoded(file))
+        topic = read_yaml(decoded(file))
     except yaml.YAMLError as error:
         raise KnowledgeError(f"{file}: not readable as YAML: {' '.join(str(error).split())}") from error
     if not isinstance(topic, dict) or not isinstance(topic.get("passages"), list):
@@ -164,10 +169,14 @@ def _yaml_entries(file: Path) -> Iterator[tuple[str, Passage]]:
         if entry.get("id"):
             where += f" ({entry['id']})"
         shared = {key: topic.get(key) for key in ("topic", "department", "district")}
+        own = {
+            "id": entry.get("id") or stable_id(file.stem, _text(entry.get("question"))),
+            "source": entry.get("source") or file.name,
+        }
         phrasings = entry.get("phrasings") or []
         if not isinstance(phrasings, list):
             raise KnowledgeError(f"{where}: phrasings must be a list")
-        yield where, checked(where, shared | entry, [str(p) for p in phrasings])
+        yield where, checked(where, shared | entry | own, [str(p) for p in phrasings])
 
 
 def _csv_rows(file: Path) -> Iterator[tuple[str, Sequence[object]]]:
@@ -200,6 +209,8 @@ def _table(file: Path, rows: Iterator[tuple[str, Sequence[object]]]) -> Iterator
     if missing := missing_columns(head):
         raise KnowledgeError(f"{where}: missing column {', '.join(missing)}")
     columns = column_names(head)
+    if twice := sorted({name for name in columns if name in _FIELDS and columns.count(name) > 1}):
+        raise KnowledgeError(f"{where}: two columns are {twice[0]}; leave one of them out")
     for where, row in rows:
         if not any(_text(value) for value in row):
             continue

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from dialog.taxonomy import Taxonomy, load_taxonomy
-from dialog.words import clean, find_sounds, sounds, spelled
+from dialog.words import clean, find_sounds, readings_of, sounds, spelled
+from dialog.yaml_text import read_yaml
 
 __all__ = ["Gazetteer", "Taxonomy", "load_gazetteer", "load_taxonomy"]
 
@@ -50,32 +50,53 @@ _WHERE = re.compile(
     "地方|交界|"
     "超市|市场|工地|中间|隔壁|平房|学校|方向|大楼)$"
 )
+# In what follows a known name: that it tells something else than where.
+_NO_PLACE = re.compile(
+    "[我你他她是了不没吗呢吧啊姓叫有说看想都天月点时候]|电话|以前|以后|早上|晚上|上午|下午|半夜|夜里|刚才"
+)
 _POINTING = re.compile("就在|就是|(?<=区)的(?=[一-鿿])")
 _TWICE = re.compile("(?P<name>[一-鿿]{3,6})(?P=name)")  # 幸福路，幸福路一百二十号
+_LYING_IN = re.compile("(?:就|是|位于|在)+$")
 _REPAIR = re.compile("(?:不对|哦不|说错了|错了|不是)(?:应该)?是?")
 _REST = 12  # characters after the last known name that may belong to the place
 # Names that the gazetteer has not: they must not hold words that only point (这条路, 我们小区).
 _POINTS = (
     ""
-    "在我们你他她人这那哪的了是有到把被和跟与条个走过马公铁道上下每各整全同该本某大小旁隔对附楼投诉反映举报修叫从往去来车都也还说里外前后东西南北到处边天"
+    "家在我们你他她人这那哪的了是有到把被和跟与条个走过马公铁道上下每各整全同该本某大小旁隔对附楼投诉反映举报修叫从往去来车都也还说里外前后东西南北到处边天"
 )
 _FUNCTION = (
     ""
     "在我们你他她这那哪的了是有到把被和跟与条个从往去来都也还说投诉反映举报住马公铁0-9零〇一二三四五六七八九十"
 )
 _UNKNOWN = re.compile(
-    rf"[^{_FUNCTION}]{{1,3}}(?:大道|路|街|巷|胡同|弄)(?={_NUMBER}号)|"
+    rf"(?<!姓)[^{_FUNCTION}姓]{{1,3}}(?:大道|路|街|巷|胡同|弄)(?={_NUMBER}号)|"
     rf"[^{_POINTS}0-9零〇一二三四五六七八九十]{{2,4}}(?:小区|花园|家园|公寓|大厦|新村|雅苑|名苑|佳苑|嘉园|"
     rf"工业园|产业园)|"
     rf"(?<=[区镇乡县市])[一-鿿]{{1,3}}[村镇乡庄](?=$|{_NUMBER}[组队社号])|"
+    rf"(?<=[一-鿿]{{2}}[区县])(?!农村|城镇|乡村|新农村|[全各某])[^{_FUNCTION}里外让找给]{{1,3}}[村镇乡庄]|"
     rf"[^{_FUNCTION}村]{{1,3}}村(?={_NUMBER}[组队社])"
 )
 _NOT_NAMES = re.compile(
-    "老旧|老小区|附近|隔壁|旁边|高档|新建|一些|很多|好多|安置|回迁|住宅|商业|单身|人才|青年|物业|业主"
+    "老旧|老小区|附近|隔壁|旁边|高档|新建|一些|很多|好多|安置|回迁|住宅|商业|单身|人才|青年|物业|业主|"
+    "自己|咱们?|进不|回不|出不|长租|短租|出租|廉租|公租|酒店式"
 )
 _STREET = re.compile(rf"(?P<street>[^{_FUNCTION}面边]{{1,4}}?(?:大道|路|街|巷|胡同|弄))")
 _IS_STREET = re.compile("(?:大道|路|街|巷|胡同|弄)$")
 _HOUSE = re.compile(rf"^{_NUMBER}号(?!线|楼(?![下上顶道里])|栋|院?(?:到|至|和))")
+
+_PAUSE = re.compile("[，。；！？,;!?]")
+# Where somebody is treated is not where it was: 有两个现在在儿童医院输液.
+_TREATED = re.compile(
+    "^[一-鿿]{0,8}医院(?:里|急诊)?(?:现在|正|还|正在|已经)*(?:输液|住院|住着|住了|打针|打吊针|抢救|躺|缝|包扎|吸氧|挂水|吊水|治|观察|急救)"
+)
+# Between two names of one address: 滨河路靠近滨江公园.
+_BETWEEN = re.compile(
+    "(?:的|和|与|跟|靠近|靠|挨着|紧挨着?|临近|快到|上的?|边上的?|旁边的?|对面的?)?(?:那个|那边|这边)?"
+)
+
+
+# After what only sounds like a name: 大货车占着车道 names no 火车站.
+_GOES_ON = "着了满过用住道据"
 
 
 class Parts(NamedTuple):
@@ -103,17 +124,31 @@ class Gazetteer:
                 for name in parts.get(kind, ()):
                     self._within.setdefault(name, set()).add(district)
         # Longest first, so that 人民东路 is not taken for 人民路, nor 江北区 for 江北.
-        self._sounds = [(name, sounds(name)) for name in sorted(names, key=lambda n: (-len(n), n))]
+        longest_first = sorted(names, key=lambda n: (-len(n), n))
+        self._sounds = [(name, reading) for name in longest_first for reading in _readings(name)]
+        self._many_readings = [
+            (name, sounds(name), at)
+            for name in longest_first
+            for at, char in enumerate(name)
+            if len(name) >= 3 and len(readings_of(char)) > 1
+        ]
 
     @property
     def names(self) -> tuple[str, ...]:
         """All names in full, as they are spelled, the longest first."""
-        return tuple(name for name, _ in self._sounds if name not in self._aliases)
+        return tuple(dict.fromkeys(name for name, _ in self._sounds if name not in self._aliases))
 
     def find(self, text: str) -> str:
         """The address said in `text`, spelled as the gazetteer spells it; "" where no known place is."""
+        pauses = _pauses(text)
         text, spans = self._spell(clean(text))
-        chains = _chains(text, spans)
+        # 我是个老教师，小区广场上 names no 老教师小区.
+        spans = [(start, end) for start, end in spans if not pauses.intersection(range(start + 1, end))]
+        chains = [
+            chain
+            for chain in _chains(text, spans)
+            if not _TREATED.search(text[slice(*chain)] + text[chain[1] :])
+        ]
         if not chains:
             return ""
         # 江北区 is passed over where a street is named elsewhere.
@@ -135,9 +170,11 @@ class Gazetteer:
             chains = [chain for chain in chains if chain[0] >= repaired.end()]
         start, end = chains[0][0], chains[-1][1]
         rest = text[end:]
-        if rest and len(rest) <= _REST and (_WHERE.search(rest) or self._is_vague(text[start:end])):
+        tells_where = _WHERE.search(rest) or self._is_vague(text[start:end]) or not _NO_PLACE.search(rest)
+        if rest and len(rest) <= _REST and tells_where:
             end = len(text)
         lead = "" if repaired else _ANSWER_LEAD.sub("", text[:start])
+        lead = _LYING_IN.sub("", lead)  # 夕阳红养老院，在光明路
         place = _POINTING.sub("", text[start:end])
         if _WHERE.search(lead) and not lead.startswith(("我", "他", "你")):
             place = lead + place
@@ -191,21 +228,54 @@ class Gazetteer:
         spans = []
         heard_spelled = spelled(text)
         for name, sound in self._sounds:
-            if spelled(name) not in heard_spelled:
+            if f" {' '.join(sound)} " not in heard_spelled:
                 continue
             at = -1
             while (at := find_sounds(sound, heard, at + 1)) >= 0:
                 end = at + len(sound)
                 exact = text[at:end] == name
-                if any(taken[at:end]) or (len(name) < 3 and not exact):
+                goes_on = text[end - 1] != name[-1] and text[end : end + 1] in tuple(_GOES_ON)
+                if any(taken[at:end]) or (not exact and (len(name) < 3 or goes_on)):
                     continue
                 text = text[:at] + name + text[end:]
                 taken[at:end] = [True] * len(sound)
                 spans.append((at, end))
+        for name, at in _in_other_readings(self._many_readings, text, heard):
+            if not any(taken[at : at + len(name)]):
+                text = text[:at] + name + text[at + len(name) :]
+                taken[at : at + len(name)] = [True] * len(name)
+                spans.append((at, at + len(name)))
         for found in _UNKNOWN.finditer(text):
             if not any(taken[slice(*found.span())]) and not _NOT_NAMES.search(found.group()):
                 spans.append(found.span())
         return text, sorted(spans)
+
+
+def _readings(name: str) -> set[tuple[str, ...]]:
+    """How a name sounds by itself and among other words, which may differ: 朝阳路 and 在朝阳路."""
+    return {sounds(name), sounds(f"在{name}")[1:]}
+
+
+def _in_other_readings(
+    names: Iterable[tuple[str, tuple[str, ...], int]], text: str, heard: Sequence[str]
+) -> Iterator[tuple[str, int]]:
+    """Names that `text` says, and where; each comes with its sound and where a character of many readings is.
+
+    长姜路 says 长江路, though its 长 is read otherwise there. The last character must have been heard right.
+    """
+    for name, sound, at in names:
+        start = text.find(name[at]) - at
+        end = start + len(name)
+        if start < 0 or end > len(text) or text[end - 1] != name[-1]:
+            continue
+        same = zip(name, sound, text[start:end], heard[start:end], strict=True)
+        if all(char == said or syllable == as_heard for char, syllable, said, as_heard in same):
+            yield name, start
+
+
+def _pauses(text: str) -> set[int]:
+    """Where in the cleaned `text` the caller paused."""
+    return {len(clean(text[: pause.start()])) for pause in _PAUSE.finditer(text)}
 
 
 def _chains(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -213,7 +283,7 @@ def _chains(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]
     chains: list[tuple[int, int]] = []
     for start, end in spans:
         tail = _TAIL.match(text[end:])
-        if chains and text[chains[-1][1] : start] in ("", "的", "和", "与", "跟"):
+        if chains and _BETWEEN.fullmatch(text[chains[-1][1] : start]):
             chains[-1] = (chains[-1][0], end + (tail.end() if tail else 0))
         else:
             chains.append((start, end + (tail.end() if tail else 0)))
@@ -222,4 +292,9 @@ def _chains(text: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]
 
 def load_gazetteer(path: Path = _HERE / "gazetteer.yaml") -> Gazetteer:
     """The city's places from `path`; raises OSError or yaml.YAMLError where it cannot be read."""
-    return Gazetteer(yaml.safe_load(path.read_text(encoding="utf-8")))
+    return _gazetteer(path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=4)  # several parts of the program ask for the same
+def _gazetteer(text: str) -> Gazetteer:
+    return Gazetteer(read_yaml(text))

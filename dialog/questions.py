@@ -13,7 +13,7 @@ from dialog.handing_over import is_upset, no_answer, not_understood
 from dialog.intents import is_question, polarity
 from dialog.knowledge import Hit, Knowledge
 from dialog.passages import Passage
-from dialog.policy import Evidence, Policy
+from dialog.policy import TROUBLE_PERHAPS, Evidence, Policy
 from dialog.summary import last_request
 from dialog.talk import Answer, Turn, understood
 from dialog.words import strip_fillers
@@ -22,10 +22,9 @@ SHORT_CHARS = 6  # an answer to a choice no longer than this names the choice, n
 ASIDE_SCORE = 0.8  # a question this well matched is answered even in the middle of something else
 
 _GOES_ON = re.compile("那|还|它|这个|这要|要多久|要带|多少钱|在哪|怎么收费")
-# Asks what holds in general, though the words are those of a trouble.
-_ASKS_RULE = re.compile("规定|合法|违法|怎么申请|标准|多少|多久")
 _YES_AND = re.compile("(?:对|是|嗯|没错|就是)")  # a yes, and then the question again
 _NO_BUT = re.compile("(?:都不是|不是|不对)的?(?:我)?(?:是)?(?:想|要)?(?:问|说)?(?:的是)?")
+_NEITHER = re.compile("(?:我?[说问]的|这两个|两个|哪个)?都不(?:是|对|要|行)?")  # and not 说了好几回都不听
 _FIRST = re.compile("第一|前一个|前面|头一个|前者")
 _SECOND = re.compile("第二|后一个|后面|后者")
 
@@ -49,7 +48,10 @@ class Questions:
         judged = self.policy.judge(found)
         if judged.why in ("not_heard", "not_understood"):
             return not_understood(turn, self.policy, self.complaints.clerk, found)
-        answer = self._carried_out(turn, judged.kind, judged.confidence, hits)
+        if judged.why == "perhaps_trouble":
+            answer = self.complaints.offer(turn)
+        else:
+            answer = self._carried_out(turn, judged.kind, judged.confidence, hits)
         return replace(answer, why=judged.why, figures=found.figures)
 
     def _carried_out(self, turn: Turn, kind: str, sure: float, hits: Sequence[Hit]) -> Answer:
@@ -91,7 +93,7 @@ class Questions:
         if talk.awaiting not in ("choice", "confirm"):
             return None
         asked = last_request(turn.history)
-        if answer is False or "都不" in turn.text:
+        if answer is False or _NEITHER.match(turn.text):
             return no_answer(turn, self.complaints.clerk, phrases.NO_ANSWER_TRANSFER, 0.3, asked)
         offered = [passage for id_ in talk.choice if (passage := self.knowledge.get(id_))]
         if not offered:  # taken out of the knowledge base a moment ago
@@ -127,8 +129,15 @@ class Questions:
             misses=turn.talk.misses,
             upset=is_upset(turn),
             asked_back=turn.talk.awaiting in ("confirm", "choice"),
-            trouble=taxonomy.is_problem(turn.text) and not _ASKS_RULE.search(turn.text),
+            trouble=taxonomy.problem(turn.text),
             chars=len(strip_fillers(turn.text)),
+        )
+
+    def _may_report(self, text: str) -> bool:
+        """Whether `text`, though it was answered, may report what wants a work order: 楼道灯不亮."""
+        taxonomy = self.complaints.clerk.taxonomy
+        return taxonomy.is_problem(text) or (
+            not is_question(text) and taxonomy.problem(text) >= TROUBLE_PERHAPS
         )
 
     def _answered(self, turn: Turn, passage: Passage, sure: float, asked: str = "") -> Answer:
@@ -137,7 +146,7 @@ class Questions:
         talk = understood(turn.talk, awaiting="more", answered=(*known, passage.question))
         ask, expects = phrases.ANYTHING_ELSE, None
         service = self.guidance.about(passage.id)
-        if self.complaints.clerk.taxonomy.is_problem(asked or turn.text):
+        if self._may_report(asked or turn.text):
             talk = replace(talk, awaiting="offer", offered=asked or turn.text)
             ask = phrases.OFFER_TICKET
         elif service and service.conditions and passage.question not in known:

@@ -7,17 +7,19 @@ A person can be asked for at any time.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from dialog import Action, Basis, CallContext, EndCall, Memory, Message, Summary, Transfer, phrases
+from dialog import Action, Basis, CallContext, Dialog, EndCall, Memory, Message, Summary, Transfer, phrases
 from dialog.courtesies import rating_of
 from dialog.intents import EMERGENCIES, Intent, control_intent, is_farewell, polarity
 from dialog.words import clean
+from dialog.yaml_text import read_yaml
 
 FOLDER = Path(__file__).parent / "scripts"
 TRIES = 2  # so often a question is asked
@@ -69,7 +71,7 @@ def load_script(name: str, city: str, folder: Path = FOLDER) -> Script:
     """The script of this name, with the city's name in its words. Raises ScriptError."""
     path = folder / f"{name}.yaml"
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8").replace("{city}", city))
+        data = read_yaml(path.read_text(encoding="utf-8").replace("{city}", city))
         return Script.model_validate(data)
     except (OSError, UnicodeDecodeError) as error:
         raise ScriptError(f"{path} cannot be read: {error}") from error
@@ -94,11 +96,15 @@ class Progress(Memory):
 
 @dataclass(frozen=True, slots=True)
 class ScriptDialog:
-    """A Dialog that asks a script's questions in one call; `summary` is what a seat of `skill` is told."""
+    """A Dialog that asks a script's questions in one call; `summary` is what a seat of `skill` is told.
+
+    Whoever has talked to a seat, and is handed back, goes on as any caller does: with `afterwards`.
+    """
 
     script: Script
     summary: Summary
     skill: str = ""
+    afterwards: Dialog | None = None
 
     def greeting(self, call: CallContext) -> str:
         """What the agent says first."""
@@ -108,6 +114,14 @@ class ScriptDialog:
         self, call: CallContext, history: Sequence[Message]
     ) -> AsyncGenerator[str | Basis | Action, None]:
         """Take the answer and ask on; raises nothing of its own."""
+        if call.handed_back and self.afterwards:
+            items = self.afterwards.reply(call, _since_script(history))
+            async with aclosing(cast("AsyncGenerator[str | Basis | Action, None]", items)):
+                async for item in items:
+                    if isinstance(item, Transfer) and not item.summary.request:
+                        item = Transfer(item.reason, *self._matter(history))
+                    yield item
+            return
         before, said = _state(history)
         now, text, action = self._step(before, said)
         asked = self._question(now)
@@ -120,7 +134,14 @@ class ScriptDialog:
 
     def summarize(self, call: CallContext, history: Sequence[Message]) -> Summary:
         """The matter that the call is about, for a seat."""
-        return self._summary(self.progress(history))
+        if call.handed_back and self.afterwards:
+            newer = self.afterwards.summarize(call, _since_script(history))
+            if newer.request:
+                return newer
+        return self._matter(history)[0]
+
+    def _matter(self, history: Sequence[Message]) -> tuple[Summary, str]:
+        return self._summary(self.progress(history)), self.skill
 
     def _summary(self, state: Progress) -> Summary:
         if state.verdict == "confirmed":
@@ -203,6 +224,12 @@ def answer_to(question: Question, said: str) -> bool | int | str | None:
     if any(no in words for no in question.means_no):
         return False
     return True if any(yes in words for yes in question.means_yes) else None
+
+
+def _since_script(history: Sequence[Message]) -> Sequence[Message]:
+    """What was said after the script, and the agent's last words before it."""
+    last = max((at for at, message in enumerate(history) if isinstance(message.memory, Progress)), default=0)
+    return history[last:]
 
 
 def _state(history: Sequence[Message]) -> tuple[Progress, str]:

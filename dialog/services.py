@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from dialog.spoken_numbers import Unit
+from dialog.yaml_text import read_yaml
 
 SAMPLE = Path(__file__).parent / "services"
 UNKNOWN = "?"  # the answer of a caller who does not know
@@ -194,7 +195,7 @@ def load_services(folder: Path = SAMPLE) -> list[Service]:
 
 def _load(path: Path) -> Service:
     try:
-        return Service.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Service.model_validate(read_yaml(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ServiceError(f"{path} cannot be read: {error.strerror or error}") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:

@@ -10,26 +10,30 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 
 from dialog import Expects
-from dialog.contacts import find_contact
+from dialog.businesses import find_business
+from dialog.contacts import find_contact, keeps_number, means_this_number
+from dialog.discretion import secret_from, wants_anonymity, wants_secrecy
 from dialog.moments import find_duration, told_time
-from dialog.names import find_name, wants_anonymity, wants_secrecy
+from dialog.names import find_name
 from dialog.places import Gazetteer
 from dialog.taxonomy import Kind
+from dialog.wishes import wish_in, wish_in_clauses
 from dialog.words import clean, strip_fillers
 
 Slot: TypeAlias = Literal["matter", "place", "time", "name", "contact"]
 SLOTS: tuple[Slot, ...] = ("matter", "place", "time", "name", "contact")
 LEAST_MATTER = 3  # characters that say what it is about; 投诉 alone does not
-LEAST_REST = 4  # characters that must stay of a matter when a wish is taken out of it
+LEAST_REST = 4  # characters that must stay of a matter when something is taken out of it
 
 _MATTER_LEAD = re.compile(
-    "^(?:你好|您好|喂|请问|那个|嗯|不是|是|就是|这样的?)*(?:我|我们)?(?:想|要|来|就想)*(?:跟你们?|向你们?|"
+    "^(?:你好|您好|喂|请问|那个|嗯|不是|是|就是|这样的?)*(?:我|我们)?(?:想|要|来|就想)*(?:[跟向给对]你们?|"
     "问问|"
     "问一下|咨询一下)?"
-    "(?:匿名|实名)?(?:投诉|反映|举报|报修|求助|登记|提)(?:一下|个|一个|一件)?(?:的)?(?:问题|事情|事|意见|"
+    "(?:匿名|实名)?(?:投诉|反映|举报|报修|求助|登记|提)(?:一下|个|一个|一件|一条|点|几点)?(?:的)?(?:问题|事情|事|意见|"
     "情况|"
     "建议)?(?:是|就是|说)?"
 )
+_CLAUSES = re.compile("[，。；！？,;!?]")
 _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("举报", re.compile("举报")),
     ("报修", re.compile("报修|修一下|来修|派人修")),
@@ -37,26 +41,20 @@ _KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("投诉", re.compile("投诉")),
     ("求助", re.compile("求助|求求|帮帮忙|帮帮我")),
 )
-_WISH = re.compile(
-    "(?:(?:请|求求)?你们看?|所以|就|我们?|还)*(?:希望|恳求|请求|建议(?!书)|想?要求(?=退|赔|你们|相关|有关|"
-    "部门|尽快|马上|立即|"
-    "立刻|赶紧|处理|他们?|物业|商家|停|拆|给|恢复|补|"
-    "把|公开|改|整改|按|重新))|(?:麻烦|请)(?=你们|有关|相关|尽快|部门|政府|帮|派|核实|处理|赶紧|查|来|督促|"
-    "协调)|"
-    "(?:你们)?(?:能不能|能否|可不可以|可以不可以|是不是可以)|(?:请)?(?:尽快|赶紧|赶快)(?=来|派|修|处理|"
-    "解决|疏通|清|恢复|管|把|给|查)|"
-    "帮(?:我们?|忙)(?=要|把|查|处理|解决|催|协调)"
-)
 _SELF_CLAUSE = re.compile("^我(?:姓|叫)[一-鿿]{1,3}?(?=我?家?住|是|在)")  # 我姓孙家住…
+_ONLY_LEADS = re.compile("^(?:我|我们|想|要|给|跟|向|你们|提|说|个|反映|一下)+$")
+# What was said first and is not what the call is about: 漏水那个解决了，今天打电话是为下水道.
+_ASIDE = re.compile(
+    "^.*?(?:今天打(?:这个)?电话(?:是|就是)(?:为了?|想|要)?|我(?:要|想)(?:说|反映|投诉)的是|主要是?(?:想)?(?:说|反映|投诉)|"
+    "不说(?:那个|这个|它)了?我?(?:要|就)?说|重新说|重说)(?=.{8})"
+)
 _ASKS_TO_FILE = re.compile("(?:麻烦|请|帮我|帮忙|你们)+(?:给)?(?:反映|登记|记录|记)(?:一下)?$")
-_SECRET_CLAUSE = re.compile(
-    "(?:你们)?(?:去查的?(?:时候)?|处理的时候)?(?:但是|不过)?(?:千万|请|一定|你们|麻烦|要)*"
-    "(?:(?:给|替|帮|为)?我?(?:们)?保密|匿名|(?:别|不要|不能)(?:让|告诉|跟|说|讲|透露|泄露|提).{0,8}(?:我|"
-    "谁|知道|名)).*$"
+_BEFORE_SECRET = re.compile(
+    "(?:你们)?(?:去查的?(?:时候)?|处理的时候)?(?:但是|不过|可是)?(?:千万|请|一定|你们|麻烦|要|可|给我|帮我|替我|为我)*$"
 )
 _NAMED_CLAUSE = re.compile(
     "我(?:姓|叫).{1,4}(?:电话|手机|联系).*$|我(?:姓|叫)[一-鿿]{1,3}$|我?的?(?:电话|"
-    "手机号?)(?:号码)?就?(?:是|打).*$"
+    "手机号?)(?:号码)?就?(?:是|打)(?=[0-9零〇一幺二三四五六七八九]|这|我|现在|本机|来电).*$"
 )
 
 
@@ -112,7 +110,15 @@ def told_matter(intake: Intake, text: str, gazetteer: Gazetteer) -> Intake:
     """The intake after a sentence that tells the matter, and whatever else."""
     said = gazetteer.spell(_MATTER_LEAD.sub("", strip_fillers(text)))
     intake = replace(intake, kind=intake.kind or told_kind(text))
-    intake = told_besides(told_wishes_about_names(intake, text), said, gazetteer)
+    if not intake.place:
+        intake = replace(intake, place=gazetteer.find(text))
+    intake = told_besides(told_wishes_about_names(intake, text), said, gazetteer, place=False)
+    # Told in passing it may still be asked more exactly: 昨晚, where the hour must be known.
+    intake = replace(intake, done=intake.done - {"time"})
+    if not value_of(intake, "wish") and (wish := _wish_in_clauses(text, said)):
+        intake = fill(intake, "wish", wish)
+    if not value_of(intake, "business") and (business := _told_business(text, gazetteer)):
+        intake = fill(intake, "business", business)
     matter = _bare_matter(said, intake, gazetteer)
     return replace(intake, matter=matter) if len(clean(matter)) >= LEAST_MATTER else intake
 
@@ -139,6 +145,16 @@ def told_besides(intake: Intake, said: str, gazetteer: Gazetteer, *, place: bool
     return intake
 
 
+def _told_business(text: str, gazetteer: Gazetteer) -> str:
+    """The firm or office that the matter is about; commas, where any were heard, tell where names begin."""
+    clauses = []
+    for clause in _CLAUSES.split(text):
+        said = gazetteer.spell(strip_fillers(clause))
+        said = without(gazetteer.find(said), said)
+        clauses.append(without(told_time(said), said))
+    return find_business("，".join(clauses))
+
+
 def told_wishes_about_names(intake: Intake, said: str) -> Intake:
     """The intake, anonymous or secret where the caller asks for it."""
     if wants_anonymity(said):
@@ -148,9 +164,20 @@ def told_wishes_about_names(intake: Intake, said: str) -> Intake:
 
 def find_wish(text: str) -> str:
     """What the caller wants done, from its first word to the end of `text`; "" where they do not say."""
-    text = _NAMED_CLAUSE.sub("", _SECRET_CLAUSE.sub("", text))
-    found = _WISH.search(text)
-    return text[found.start() :] if found and len(text) - found.end() >= 2 else ""
+    return wish_in(_NAMED_CLAUSE.sub("", _without_secret(text)))
+
+
+def _wish_in_clauses(text: str, said: str) -> str:
+    """As `find_wish`, by how the last clauses of `text` begin, in the words of `said`, which is its end."""
+    wish = strip_fillers(_NAMED_CLAUSE.sub("", wish_in_clauses(_without_secret(text))))
+    at = strip_fillers(text).rfind(wish) - len(strip_fillers(text)) + len(said)
+    return said[at : at + len(wish)] if wish and at >= 0 else ""
+
+
+def _without_secret(text: str) -> str:
+    """`text` up to a plea for secrecy."""
+    begin = secret_from(text)
+    return _BEFORE_SECRET.sub("", text[:begin]) if begin < len(text) else text
 
 
 def without(part: str, text: str) -> str:
@@ -166,7 +193,9 @@ def expects(asking: str, own: Expects = "anything") -> Expects:
 def _bare_matter(said: str, intake: Intake, gazetteer: Gazetteer) -> str:
     """The matter without what stands in slots of its own, where it reads better so."""
     matter = said
-    for clause in (_SECRET_CLAUSE, _NAMED_CLAUSE, _SELF_CLAUSE, _ASKS_TO_FILE):
+    cut = _without_secret(matter)
+    matter = cut if len(cut) >= LEAST_REST else matter
+    for clause in (_NAMED_CLAUSE, _SELF_CLAUSE, _ASKS_TO_FILE):
         cut = clause.sub("", matter)
         matter = cut if len(cut) >= LEAST_REST else matter
     led = True
@@ -181,6 +210,24 @@ def _bare_matter(said: str, intake: Intake, gazetteer: Gazetteer) -> str:
             )
             if part and shorter != matter:
                 matter, led = shorter, True
-    # What is wished for is the matter where nothing else was said (能不能多装几把长椅).
-    rest = matter[: -len(wish)] if (wish := find_wish(matter)) else matter
-    return rest if len(without(gazetteer.find(rest), rest)) > LEAST_REST else matter
+    return matter
+
+
+def without_wish(intake: Intake) -> str:
+    """The matter without the wish that it ends with, unless little else was said (能不能多装几把长椅)."""
+    rest = intake.matter.removesuffix(value_of(intake, "wish"))
+    return rest if len(rest) >= LEAST_REST and not _ONLY_LEADS.search(rest) else intake.matter
+
+
+def main_matter(matter: str) -> str:
+    """What of a matter the call is about, where something else is told first."""
+    return _ASIDE.sub("", matter) or matter
+
+
+def told_number(intake: Intake, said: str, caller: str) -> Intake:
+    """The intake where `said`, in passing, gives the number called from, or says that there will be none."""
+    if intake.contact or "contact" in intake.done:
+        return intake
+    if caller and means_this_number(said):
+        return fill(intake, "contact", caller)
+    return fill(intake, "contact", "") if keeps_number(said) else intake

@@ -42,9 +42,10 @@ def build_summary(
 
     `answered` are the questions that got an answer, `unanswered` the one that got none, `filed` the numbers
     of the work orders filed in this call. What the caller said is put through `write`, which writes numbers.
+    Category and department stay empty where they could only be guessed: nobody said them.
     """
     request = (intake.matter if intake else "") or unanswered or last_request(history)
-    category = taxonomy.find(request) if request else None
+    category = taxonomy.certain(request) if request else None
     open_points = [f"未答复：{write(strip_fillers(unanswered))}"] if unanswered else []
     if intake:
         missing = [_NAMES[slot] for slot in SLOTS if not getattr(intake, slot) and slot not in intake.done]

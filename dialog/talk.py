@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from dialog import Action, CallContext, Expects, Memory, Message
+from dialog import Action, CallContext, Expects, Memory, Message, phrases
 from dialog.confidence import confidence
 from dialog.guidance import Guide
 from dialog.intake import Intake
@@ -108,9 +108,17 @@ def turn_of(call: CallContext, history: Sequence[Message]) -> Turn:
     """The last message of `history` with what the embedded dialog remembers."""
     memories = (m.memory for m in reversed(history))
     talk = next((memory for memory in memories if isinstance(memory, Talk)), Talk())
+    if call.handed_back and _asked_again(history):  # what was going on before is the seat's by now
+        talk = understood(replace(talk, intake=None, guide=None), awaiting="closing")
     last = history[-1] if history else Message("caller", "")
     # Of speech, punctuation is only the engine's guess.
     return Turn(call, history, talk, clean(last.heard) or last.text, last.confidence)
+
+
+def _asked_again(history: Sequence[Message]) -> bool:
+    """Whether the caller was just asked for anything else, as a seat has handed them back."""
+    last = next((message.text for message in reversed(history) if message.who == "agent"), "")
+    return bool(last) and phrases.BACK_AGAIN.startswith(last)
 
 
 def understood(talk: Talk, **changes: object) -> Talk:

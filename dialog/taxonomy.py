@@ -1,36 +1,35 @@
 """What complaints and requests are about: the city's categories, in a plain YAML file beside this one.
 
-A category is found by its keywords, and by a naive Bayes classifier over pairs of syllables. That learns from
-the keywords and examples of the file when it is loaded: a city's own file needs no training of its own.
+A category is found by its keywords, and by how much the words lean to its examples. Those are learnt when the
+file is loaded: a city's own file needs no training of its own.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
-
-import yaml
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from dialog import Expects
-from dialog.troubles import reports_trouble
-from dialog.words import clean, says, sounds
+from dialog.likeness import Likeness
+from dialog.troubles import Signs, likely_report, signs
+from dialog.words import clean, says
+from dialog.yaml_text import read_yaml
 
 Kind: TypeAlias = Literal["投诉", "举报", "求助", "建议", "报修", "咨询"]
 ASKED = ("place", "time")  # between the matter and the name, where a category says nothing else
 
 # Chosen by leaving out one example after another (bench/intake_training.py).
-PER_KEYWORD = 4.0  # what a character of a keyword counts, in nats of the classifier
-SMOOTHING = 1.0  # added to every count of a pair of syllables
-KEYWORD_TIMES = 2  # how often a keyword is counted when the classifier learns
+PER_KEYWORD = 0.02  # what a character of a keyword counts, beside likeness, which is 0..1
 LATER = 0.5  # less that a keyword at the very end counts: first comes what it is, last what it does to people
-SURE = 0.5  # nats by which the best category must lead where no keyword was said
+LIKELY = 0.5  # from this likelihood on words count as the report of a trouble
+LEAST_LIKE = 0.08  # to the best category, where no keyword was said; less tells nothing
+WELL_LIKE = 0.3  # what is so like the examples is known well
+SURE = 0.02  # by which the best category must lead to be known, where no keyword was said
+CERTAIN = 0.08  # and to be told to a person as known
 
 _HERE = Path(__file__).parent
 _REMEMBERED = 512
@@ -38,6 +37,20 @@ _REMEMBERED = 512
 _NEARBY = re.compile(
     "(?:就?在[一-鿿]{2,6}?|[一-鿿]{2,3})(?:门口|旁边|附近|对面|后面|前面|楼下|门前|周边|边上)"
 )
+# On what it is, or which way it is in: of 摊子支在非机动车道上 neither is the matter, unless nothing else is.
+_WHEREON = re.compile("(?:在|到|往)[一-鿿]{2,10}?(?:上|里头|里面|里|中间)")
+# Who was asked for help in vain: 物业贴个条子就完事了, 街道说让我等等.
+_PASSED_ON = re.compile(
+    "(?:(?:找|跟|给|问|向)了?)?(?:物业|社区|居委会|街道办?|村委会|村里|派出所|城管|客服)(?:的人|那边|公司)?"
+    "(?:也|都|就|只|还|又|老)*(?:说|让|叫|贴|推|不管|不理|管不了|不出面|过来看|过来瞅).*$"
+)
+# Who calls: 我是退休教师 is not about pensions.
+_WHO_I_AM = re.compile(
+    "我(?:就)?是(?:个|一个|一名|名|位|咱们?)?(?:退休|下岗|离休|返聘|外地|本地)*(?:的)?"
+    "(?:教师|老师|工人|职工|干部|医生|护士|司机|军人|老兵|警察|会计|学生|老师傅|厨师|快递员|外卖员|骑手|保安|保洁|环卫工人?|退休人员)(?!的)"
+)
+_ELSEWHERE = 0.5  # of its weight a keyword has there
+_LEAST_ALONE = 4  # characters that tell enough without who was asked in vain
 _LEAST_LEFT = 8  # characters that tell enough without the place
 _WISH = re.compile("能不能|可不可以|能否|可以")  # 能不能把暖气停了 asks for what would otherwise be trouble
 _DENIED = re.compile("(?:没有?|没有?人|没人|未|不会|不是|怕|以免|防止)$")
@@ -64,6 +77,17 @@ class Category:
     kind: Kind = "投诉"
     ask: tuple[str, ...] = ASKED
     questions: Mapping[str, str] = field(default_factory=dict)
+    when: Literal["about", "day", "hour"] = "about"  # how exactly it must be known when
+
+
+class _Best(NamedTuple):
+    """The likeliest category of some words."""
+
+    category: Category
+    like: float  # to its examples, 0..1
+    lead: float  # before the next, in leaning
+    own: bool  # a keyword of it was said
+    named: bool  # a keyword of any was said
 
 
 class Taxonomy:
@@ -76,8 +100,8 @@ class Taxonomy:
         self._default = Category(**data["default"])
         self._trouble = tuple(data.get("trouble") or ())
         self._urgent = [_alternatives(line) for line in data["urgent"]]
-        self._likely = _Likelihoods(
-            [(*one.examples, *one.keywords * KEYWORD_TIMES) for one in self._categories]
+        self._like = Likeness(
+            [one.examples for one in self._categories], [one.keywords for one in self._categories]
         )
         self._ranked = lru_cache(_REMEMBERED)(self._rank)
 
@@ -98,19 +122,37 @@ class Taxonomy:
 
     def classify(self, text: str) -> Category:
         """The category that `text` is most likely about; the default where its words tell nothing."""
-        return self.find(text) or self._default
+        best = self._ranked(clean(text))
+        return best.category if best and (best.named or best.like >= LEAST_LIKE) else self._default
 
     def find(self, text: str) -> Category | None:
-        """The category that `text` is most likely about, or None where its words tell nothing."""
-        return self._ranked(clean(text))
+        """The category that `text` is about, or None where that could only be guessed."""
+        best = self._ranked(clean(text))
+        return best.category if best and (best.named or best.lead >= SURE) else None
+
+    def certain(self, text: str) -> Category | None:
+        """The category of `text`, or None where it is a guess: what no category is for looks like any."""
+        best = self._ranked(clean(text))
+        if not best or best.lead < CERTAIN:
+            return None
+        return best.category if best.own or self.is_problem(text) else None
 
     def is_problem(self, text: str) -> bool:
-        """Whether `text` reports that something is wrong, though nobody said 投诉."""
-        text = clean(text)
-        named = any(says(text, word) for category in self._categories for word in category.problem)
-        return (named and not _WISH.search(text)) or reports_trouble(
-            text, self._trouble, known=self.find(text) is not None
-        )
+        """Whether `text` tells of something that is wrong, though nobody said 投诉; it may ask as well."""
+        return self._names_problem(text) or self.problem(text) >= LIKELY
+
+    def problem(self, text: str) -> float:
+        """How likely `text` reports that something is wrong, rather than asks, 0..1."""
+        return likely_report(self.signs(text))
+
+    def signs(self, text: str) -> Signs:
+        """What of `text` tells whether it reports a trouble."""
+        return signs(text, self._trouble, known=self._known(text), named=self._names_problem(text))
+
+    def _known(self, text: str) -> float:
+        """How well some category knows the matter, 0..1: by a keyword, and by how like its examples it is."""
+        best = self._ranked(clean(text))
+        return (best.own + min(best.like / WELL_LIKE, 1.0)) / 2 if best else 0.0
 
     def urgency(self, text: str) -> Literal["normal", "urgent"]:
         """Whether a work order about `text` can wait; real emergencies never become one."""
@@ -118,60 +160,40 @@ class Taxonomy:
         told = any(all(any(_holds(text, word) for word in words) for words in line) for line in self._urgent)
         return "urgent" if told else "normal"
 
-    def _rank(self, text: str) -> Category | None:
+    def _names_problem(self, text: str) -> bool:
+        text = clean(text)
+        named = any(says(text, word) for category in self._categories for word in category.problem)
+        return named and not _WISH.search(text)
+
+    def _rank(self, text: str) -> _Best | None:
         if not text or not self._categories:
             return None
-        without_place = _NEARBY.sub("，", text)
+        without_place = _NEARBY.sub("，", _WHO_I_AM.sub("，", text))
         text = without_place if len(without_place) >= _LEAST_LEFT else text
         keywords = [_keyword_chars(one, text) for one in self._categories]
-        likely = self._likely.of(text)
-        scores = [PER_KEYWORD * chars + nats for chars, nats in zip(keywords, likely, strict=True)]
+        alone = _PASSED_ON.sub("", text)
+        like, leaning = self._like.of(alone if len(alone) >= _LEAST_ALONE else text)
+        scores = [PER_KEYWORD * chars + points for chars, points in zip(keywords, leaning, strict=True)]
         first, *others = sorted(scores, reverse=True)
         lead = first - others[0] if others else first
-        if not any(keywords) and lead < SURE:
-            return None
-        return self._categories[scores.index(first)]
-
-
-class _Likelihoods:
-    """Multinomial naive Bayes over pairs of syllables, all classes equally likely beforehand."""
-
-    def __init__(self, classes: Sequence[Iterable[str]]) -> None:
-        counts = [Counter(pair for text in texts for pair in set(_pairs(text))) for texts in classes]
-        everything: Counter[tuple[str, str]] = Counter()
-        for count in counts:
-            everything.update(count)
-        totals = [sum(count.values()) for count in counts]
-        room, every = SMOOTHING * len(everything), everything.total()
-        # How much likelier than usual a pair is in each class, in nats; most are as in `_unseen`.
-        usual = {pair: (n + SMOOTHING) / (every + room) for pair, n in everything.items()}
-        self._usual = {pair: math.log(p) for pair, p in usual.items()}
-        self._unseen = [math.log(SMOOTHING / (total + room)) if room else 0.0 for total in totals]
-        self._seen = [
-            {pair: math.log((n + SMOOTHING) / (total + room)) for pair, n in count.items()}
-            for count, total in zip(counts, totals, strict=True)
-        ]
-
-    def of(self, text: str) -> list[float]:
-        """For each class the nats by which its pairs speak for it; pairs never seen say nothing."""
-        pairs = [pair for pair in set(_pairs(text)) if pair in self._usual]
-        return [
-            sum(seen.get(pair, unseen) - self._usual[pair] for pair in pairs)
-            for seen, unseen in zip(self._seen, self._unseen, strict=True)
-        ]
-
-
-def _pairs(text: str) -> Iterable[tuple[str, str]]:
-    return pairwise(sounds(clean(text)))
+        at = scores.index(first)
+        return _Best(self._categories[at], like[at], lead, own=keywords[at] > 0, named=any(keywords))
 
 
 def _keyword_chars(category: Category, text: str) -> float:
     """How many characters of the category's keywords are in the cleaned `text`; late ones count less."""
-    return sum(
-        len(word) * (1 - LATER * max(text.find(word), 0) / len(text))
-        for word in category.keywords
-        if says(text, word)
-    )
+    said = [word for word in category.keywords if says(text, word)]
+    # 电瓶车 says no more than once what 电瓶 says.
+    said = [word for word in said if not any(word in longer for longer in said if longer != word)]
+    aside = [found.span() for form in (_WHEREON, _PASSED_ON) for found in form.finditer(text)]
+    return sum(_counts(word, text, aside) for word in said)
+
+
+def _counts(word: str, text: str, aside: Sequence[tuple[int, int]]) -> float:
+    """How many characters a keyword counts; fewer late in the text, and in what is said `aside`."""
+    at = max(text.find(word), 0)
+    elsewhere = word in text and any(start <= at and at + len(word) <= end for start, end in aside)
+    return len(word) * (1 - LATER * at / len(text)) * (_ELSEWHERE if elsewhere else 1.0)
 
 
 def _holds(text: str, word: str) -> bool:
@@ -193,4 +215,9 @@ def _category(given: Mapping[str, Any]) -> Category:
 
 def load_taxonomy(path: Path = _HERE / "taxonomy.yaml") -> Taxonomy:
     """The city's categories from `path`; raises OSError or yaml.YAMLError where it cannot be read."""
-    return Taxonomy(cast("Mapping[str, Any]", yaml.safe_load(path.read_text(encoding="utf-8"))))
+    return _taxonomy(path.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=4)  # several parts of the program ask for the same
+def _taxonomy(text: str) -> Taxonomy:
+    return Taxonomy(cast("Mapping[str, Any]", read_yaml(text)))

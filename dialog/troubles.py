@@ -1,48 +1,113 @@
-"""Whether a caller's first words report a trouble or ask something, as far as their words show."""
+"""How likely a caller's words report a trouble, rather than ask what holds.
+
+Callers put troubles as questions (路灯黑了一个礼拜怎么没人来修), and tell a story before they ask for a rule.
+So no single word decides: what was said is put in numbers (`Signs`), which a logistic curve weighs. Its
+weights were fitted (bench/reports_training.py) to the labelled first words of calls and questions for tuning.
+The words that show a sign are data (troubles.yaml).
+"""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple, cast
 
-from dialog.words import clean
+from dialog.words import strip_fillers
+from dialog.yaml_text import read_yaml
 
-LONG_CHARS = 10  # a statement of so many characters about a known matter tells what happened
-STORY_CHARS = 14  # and one of so many, whatever it is about
-FEW, MANY = 2, 3  # words of trouble: that tell enough without a known matter, and although something is asked
+MOST_CHARS = 50  # a longer story tells no more by its length
+LAST_CHARS = 12  # where the question of a sentence stands, if it has one
+MOST_WORDS = 5  # of trouble that are counted
 
-# Asked only to complain: 有这个道理吗, 你们管不管.
-_RHETORIC = re.compile(
-    "(?:有这个道理|合理|有道理|有用|合法|像话|叫什么话|什么时候能.{1,6}|应该|能这样|公平|是不是欺负人|"
-    "你们管不管|管不管|"
-    "还有没有人管)(?:吗|嘛|啊)?$|(?:以后|下次|万一|到时候|出了事|砸到人|摔了人).{0,6}怎么办$|你说这.*$|"
-    "不知道(?:找谁|算投诉还是咨询)|你们(?:到底)?管不管啊?|能不能(?:派|管|来|让|帮|给|修|去|快).*$|"
-    "你们(?:有没有|是不是).{0,10}$"
-)
-_ASKS = re.compile(
-    "怎么(?!还|就|这|老|能|那么|静)|如何|多少(?!次|回)|哪里|哪儿|上哪|到哪|去哪|在哪|找谁|归谁|哪个|"
-    "什么(?!时候能|道理|都|人)|"
-    "哪些|(?<![好这那前过十])几(?:点|倍|年|月|种|天|号|个工作日|个点)|材料|手续|流程|条件|怎样|算不算|"
-    "要不要|多久(?!了)|多快|"
-    "能报|打什么电话|查询|"
-    "(?:吗|嘛|不|(?<!都)(?<!也)(?:没|没有))$|"
-    "(?!得不得)(?<!爱)(?P<either>[一-鿿])不(?P=either)|咋|谁(?:修|管|负责|来|能|可以|的|该|去|出|办)|"
-    "有没有|啥|"
-    "能查|需不需要|可以.{0,8}吗|能.{0,8}吗|还是|"
-    "确认一下|问问|问一下|咨询"
-)
-_WANTS = re.compile(
-    "^(?:我|你好|请问|我们)*(?:想|要|准备|打算)(?:问|咨询|了解|办|申请|查|知道|给|买|开|提取|转|晓得|请教|"
-    "提前)"
-)
+_HERE = Path(__file__).parent
+_PARTICLES = "(?:了|的)?(?:吗|嘛|么|呢|啊|呀)?"  # at the end of a question that only complains
 
 
-def reports_trouble(text: str, words: Sequence[str], *, known: bool) -> bool:
-    """Whether `text` reports that something is wrong: `words` say so; `known`: the city knows the matter."""
-    text = clean(text)
-    told = sum(word in text for word in words)
-    if _WANTS.search(text):
-        return told > FEW and known
-    if _ASKS.search(_RHETORIC.sub("", text)):
-        return told >= MANY and known
-    return told >= FEW or (known and (told > 0 or len(text) >= LONG_CHARS)) or len(text) >= STORY_CHARS
+class Signs(NamedTuple):
+    """What of a caller's words tells whether they report a trouble."""
+
+    troubles: float  # words of trouble, as the city lists them
+    known: float  # how well one of the city's categories knows the matter, 0..1
+    named: float  # 1 where it says what the city lists as a problem: 停水, 暖气不热
+    chars: float  # length, in twenties
+    asks: float  # 1 where something is asked for to be told
+    asks_last: float  # 1 where that stands at the end
+    rhetoric: float  # questions that only complain
+    demands: float  # something is to be done about it
+    plans: float  # 1 where callers tell what they plan or have heard
+    entitled: float  # what they may be entitled to is asked
+    grudges: float  # words said only of what annoys
+    redress: float  # 1 where a loss shall be made good
+
+
+class _Shown(NamedTuple):
+    """What shows each sign."""
+
+    rhetoric: re.Pattern[str]
+    demands: re.Pattern[str]
+    asks: re.Pattern[str]
+    plans: re.Pattern[str]
+    entitled: re.Pattern[str]
+    grudges: re.Pattern[str]
+    redress: re.Pattern[str]
+
+
+WEIGHTS = Signs(0.65, 2.79, 1.04, 5.26, -3.00, -1.44, -1.54, -0.68, -2.77, -1.66, 0.57, 0.07)
+BEGIN = -5.97
+MAY_BE, IS_LIKELY = 0.3, 0.5  # at least so likely are words, few as they may be, that `_least` tells of
+KNOWN_LITTLE, KNOWN = 0.2, 0.5  # how well the matter of a bare statement is known
+
+
+def signs(text: str, words: Sequence[str], *, known: float, named: bool) -> Signs:
+    """The numbers of `text`; `words` are the city's words of trouble."""
+    said = strip_fillers(text)
+    troubles = sum(word in said for word in words)
+    shown = _shown()
+    plain = shown.demands.sub("，", shown.rhetoric.sub("，", said))
+    return Signs(
+        troubles=min(troubles, MOST_WORDS),
+        known=known,
+        named=named,
+        chars=min(len(said), MOST_CHARS) / 20,
+        asks=bool(shown.asks.search(plain)),
+        asks_last=bool(shown.asks.search(plain[-LAST_CHARS:])),
+        rhetoric=_count(shown.rhetoric, said, 2),
+        demands=_count(shown.demands, said, 2),
+        plans=_count(shown.plans, said, 1),
+        entitled=_count(shown.entitled, said, 2),
+        grudges=_count(shown.grudges, said, 2),
+        redress=_count(shown.redress, said, 1),
+    )
+
+
+def likely_report(told: Signs) -> float:
+    """How likely these are the signs of a report that something is wrong, 0..1."""
+    odds = BEGIN + sum(weight * sign for weight, sign in zip(WEIGHTS, told, strict=True))
+    likely = 1 / (1 + math.exp(-odds))
+    return max(likely, _least(told))
+
+
+def _least(told: Signs) -> float:
+    """How likely words are at least: a loss told and redress asked for, or no more than stated (路灯坏了)."""
+    if told.plans or told.entitled:
+        return 0.0
+    stated = not (told.asks or told.rhetoric)
+    if stated and told.troubles and told.known >= KNOWN:
+        return IS_LIKELY
+    loss = told.redress and (told.troubles or told.grudges)
+    return MAY_BE if loss or (stated and (told.troubles or told.known >= KNOWN_LITTLE)) else 0.0
+
+
+@lru_cache(maxsize=1)
+def _shown() -> _Shown:
+    data = cast("dict[str, list[str]]", read_yaml((_HERE / "troubles.yaml").read_text(encoding="utf-8")))
+    forms = {sign: "|".join(lines) for sign, lines in data.items()}
+    forms["rhetoric"] = f"(?:{forms['rhetoric']}){_PARTICLES}"
+    return _Shown(**{sign: re.compile(form) for sign, form in forms.items()})
+
+
+def _count(pattern: re.Pattern[str], text: str, most: int) -> float:
+    return float(min(sum(1 for _ in pattern.finditer(text)), most))

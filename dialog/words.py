@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import cast
 
 import cn2an
-from pypinyin import lazy_pinyin
+from pypinyin import Style, lazy_pinyin, pinyin
 
 _NOT_WORD = re.compile(r"(?!(?<=\d)\.(?=\d)|(?<=\d)%)[^0-9A-Za-z㐀-鿿〇]")
 _WRITTEN_NUMBER = re.compile(r"(\d+)(\.\d+)?(%?)")
@@ -132,6 +132,12 @@ _ONE_BY_ONE = cast("Callable[[str], str]", list)
 def sounds(text: str) -> tuple[str, ...]:
     """One folded toneless syllable per character of `text` (digits and letters stand for themselves)."""
     return tuple(fold(s) for s in lazy_pinyin(text, errors=_ONE_BY_ONE))
+
+
+@lru_cache(maxsize=8192)
+def readings_of(char: str) -> frozenset[str]:
+    """All folded toneless syllables that `char` may be read as: 长 is chang and zhang."""
+    return frozenset(fold(s) for s in pinyin(char, Style.NORMAL, heteronym=True, errors=_ONE_BY_ONE)[0])
 
 
 @lru_cache(maxsize=8192)

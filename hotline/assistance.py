@@ -45,6 +45,7 @@ _TROUBLES = ("投诉", "举报", "报修")
 _OF_THE_CALL = frozenset(Intent) - EMERGENCIES - {Intent.COMPLAINT, Intent.PROGRESS}
 _JOINING = re.compile("^(?:另外|还有|对了|而且|然后|就是|嗯|那个)+(?=.{4})")
 _NAMED = re.compile("(?:免贵)?[姓叫][^名什啥]")  # 姓王, as an answer; of 我姓王 more is understood
+_AROUND_PLACE = re.compile("[我们家住在就是的这那边儿]*")
 _NUMBERS = re.compile("([零〇一二三四五六七八九十百千万亿幺两点0-9]+)")
 
 
@@ -73,6 +74,15 @@ class Assistance:
         self._calls: dict[str, _Call] = {}
         self._waiting: dict[str, None] = {}  # in their order
         self._some = anyio.Event()
+
+    @property
+    def categories(self) -> list[dict[str, str]]:
+        """What matters are sorted into, as {"category", "department", "kind"}; that for all else is last."""
+        taxonomy = self._clerk.taxonomy
+        return [
+            {"category": one.category, "department": one.department, "kind": one.kind}
+            for one in (*taxonomy.categories, taxonomy.classify(""))
+        ]
 
     def observe(self, event: CallEvent) -> None:
         """Take note of an event; one of a talk with a seat makes its call wait for help."""
@@ -124,18 +134,24 @@ class Assistance:
 
     async def _suggest(self, call_id: str, call: _Call) -> None:
         """Passages for what the caller said last, by itself or with what was said before it."""
-        told = [index for index in sorted(call.said) if _says_something(call.said[index])]
+        told = [index for index in sorted(call.said) if _says_something(self._clerk, call.said[index])]
         if not told or told[-1] == call.asked:
             return
         call.asked = told[-1]
-        lately = [call.said[index] for index in told[-2:]]
-        hits = _worth_showing(await self._knowledge.find(lately[-1], PASSAGES))
-        if not hits and len(lately) > 1:
-            hits = _worth_showing(await self._knowledge.find("，".join(lately), PASSAGES))
-        new = [hit for hit in hits if hit.passage.id not in call.shown]
+        *before, last = (call.said[index] for index in told[-2:])
+        alone = await self._worth_showing(call, last)
+        joined = await self._worth_showing(call, "，".join((*before, last))) if before else []
+        new = max(alone, joined, key=lambda hits: hits[0].either if hits else 0.0)
         if new:
             call.shown.extend(hit.passage.id for hit in new)
             self._tell(call_id, call, "suggestion", {"passages": list(map(_as_shown, new))})
+
+    async def _worth_showing(self, call: _Call, text: str) -> list[Hit]:
+        found = await self._knowledge.find(text, PASSAGES)
+        hits = [hit for hit in found if hit.passage.id not in call.shown]
+        if not hits or hits[0].either < WORTH_SHOWING:
+            return []
+        return [hit for hit in hits if hit.score >= LEAST_SCORE]
 
     async def _draft(self, call_id: str, call: _Call) -> None:
         """The work order as it stands, where it has changed."""
@@ -170,15 +186,12 @@ def _is_of_a_matter(text: str) -> bool:
     return not is_backchannel(text) and control_intent(text) not in _OF_THE_CALL
 
 
-def _says_something(text: str) -> bool:
-    """Whether `text` says so much that something can be known about it."""
-    return len(strip_fillers(text)) > 2 and _is_of_a_matter(text)
-
-
-def _worth_showing(hits: Sequence[Hit]) -> list[Hit]:
-    if not hits or hits[0].either < WORTH_SHOWING:
-        return []
-    return [hit for hit in hits if hit.score >= LEAST_SCORE]
+def _says_something(clerk: Clerk, text: str) -> bool:
+    """Whether `text` says so much that something can be known about it; where it is, alone, says nothing."""
+    said = clerk.gazetteer.spell(strip_fillers(text))
+    where = clerk.gazetteer.find(said)
+    only_where = where and _AROUND_PLACE.fullmatch(said.replace(where, ""))
+    return len(said) > 2 and not only_where and _is_of_a_matter(text)
 
 
 def _as_shown(hit: Hit) -> dict[str, Any]:
@@ -224,7 +237,7 @@ def _matter_in(clerk: Clerk, text: str) -> tuple[bool, bool]:
     rest = without(clerk.gazetteer.find(text), text)
     told = without(find_wish(rest), rest)
     known = clerk.taxonomy.find(rest) is not None
-    if find_contact(text) and not known:  # a number is dictated in words that may sound like anything
+    if find_contact(text) and not clerk.taxonomy.certain(rest):  # words of a number may sound like anything
         return False, False
     complains = told_kind(text) in _TROUBLES and len(told) > LEAST_COMPLAINT
     return complains or (len(told) > LEAST_MATTER and clerk.taxonomy.is_problem(rest)), known

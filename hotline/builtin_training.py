@@ -22,7 +22,7 @@ import typer
 from asr.builtin import HELD_OUT
 from asr.builtin.acoustic import STRIDE, Saying, load, make_utterances, plan, salad, save
 from asr.builtin.generated import Phrases
-from asr.vosk_model import BUILTIN
+from asr.vosk_model import BUILTIN, BUILTIN_CHECKSUM, check_model, checksum
 from hotline.builtin_model import HAN, asked, build_graph, general_vocabulary, places, read, written_text
 from hotline.check import load_knowledge
 from hotline.console import out
@@ -109,6 +109,9 @@ def main(
     if not graph_only:
         train_acoustic_model(target, work, minutes)
     size = build_graph(target, passages=load_knowledge("sample"), gazetteer=GAZETTEER, source=target)
+    check_model(target)
+    if target == BUILTIN:
+        BUILTIN_CHECKSUM.write_text(f"{checksum(target)}\n", encoding="ascii")
     out.print(f"{target}: {size / 1e6:.1f} MB")
 
 

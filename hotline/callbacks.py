@@ -18,7 +18,7 @@ from dialog.scripts import Script, ScriptError, load_script
 from hotline.errors import UsageError
 from hotline.sections import CallbacksSettings
 from hotline.settings import Settings
-from records import CHINA, RecordsError
+from records import CHINA, RecordsError, china_now
 from records.store import Store
 from records.writer import Writer
 from sip_config import TrunkSettings
@@ -41,11 +41,6 @@ _NUMBER = re.compile(r"\+?[0-9]{3,20}")
 _SUMMARY = tuple(one.name for one in fields(Summary))
 
 FileTicket = Callable[[CallContext, str, TicketDraft], Awaitable[str]]
-
-
-def china_now() -> datetime:
-    """The present where the hotline is."""
-    return datetime.now(CHINA)
 
 
 def trunk_of(settings: Settings) -> TrunkSettings | None:
@@ -233,12 +228,14 @@ class CallbackWorker:
             await self._ring(row)
 
     def _claim(self) -> list[dict[str, Any]]:
-        return self._store.callbacks.due(self._node, 1, scripted_only=not self._seat_free())
+        free = self._free_seats() if self._board else None
+        # A seat has to be free that no caller waits for.
+        enough = free is None or len(free) > len(self._store.queue.waiting())
+        scripted_only = not (enough and self._kit.seats.staffed())
+        return self._store.callbacks.due(self._node, 1, scripted_only=scripted_only, free=free)
 
-    def _seat_free(self) -> bool:
-        """Whether a seat is free that no caller waits for."""
-        free = sum(seat["status"] == "free" for seat in self._store.seats())
-        return self._kit.seats.staffed() and (not self._board or free > len(self._store.queue.waiting()))
+    def _free_seats(self) -> list[str]:
+        return [seat["id"] for seat in self._store.seats() if seat["status"] == "free"]
 
     async def _ring(self, row: Mapping[str, Any]) -> None:
         call_id = self._new_call_id()
@@ -288,6 +285,7 @@ class CallbackWorker:
             summary=summary_of(row["summary"]),
             script=self._script(row["script"] or BY_A_SEAT),
             skill=row["skill"],
+            seat=row["seat"],
             last=row["attempts"] >= self._settings.attempts,
         )
 

@@ -29,6 +29,10 @@ RESPONSE_TIMEOUT_S = 15.0
 LISTEN_AFTER_LAST_S = 20.0  # at most, for the agent's last words
 RING_TIMEOUT_S = 10.0
 SIP_URI = re.compile(r"sips?:([^@\s]+@)?[^@\s;]+(;\S*)?")
+NAMED_TRANSPORT = re.compile(r";transport=([^;?]*)", re.IGNORECASE)
+TRANSPORTS = ("udp", "tcp", "tls")
+KEYS = re.compile(r"[0-9A-D*#]*")
+NUMBER = re.compile(r"\+?[\w.~*-]+", re.ASCII)
 PHONE_CODECS = {"PCMA": "PCMA/8000", "PCMU": "PCMU/8000", "G722": "G722/16000"}
 
 
@@ -137,11 +141,14 @@ def run_caller(options: CallerOptions) -> int:
 
 async def place_call(options: CallerOptions) -> CallerReport:
     """Ring, hold the conversation, hang up. Raises CallError when nobody answers, TtsError."""
+    _check(options)
+    transport = _transport(options)
     items = await _prepare(options)
     report = CallerReport()
-    async with _endpoint(options) as endpoint:
+    async with _endpoint(options, transport) as endpoint:
         asked_at = anyio.current_time()
-        uri = options.uri + (f";transport={options.transport}" if options.transport != "udp" else "")
+        named = transport == "udp" or NAMED_TRANSPORT.search(options.uri)
+        uri = options.uri + ("" if named else f";transport={transport}")
         leg = await endpoint.dial(uri, call_id="", timeout_s=RING_TIMEOUT_S)
         report.answered_ms = round((anyio.current_time() - asked_at) * 1000, 1)
         line = Line(leg, options.record)
@@ -189,16 +196,19 @@ async def _speak(line: Line, pcm: bytes, turn: CallerTurn) -> None:
     if await line.agent_speaks(RESPONSE_TIMEOUT_S):
         assert line.sound_began_s is not None
         turn.response_gap_ms = round((line.sound_began_s - line.last_said_s) * 1000, 1)
-        await line.agent_is_quiet()
-        turn.answer_s = round(line.last_sound_s - line.sound_began_s, 2)
+        began_s = line.sound_began_s
+        try:
+            await line.agent_is_quiet()
+        finally:  # also when the agent hangs up after it
+            turn.answer_s = round(line.last_sound_s - began_s, 2)
 
 
 @asynccontextmanager
-async def _endpoint(options: CallerOptions) -> AsyncIterator[SipEndpoint]:
+async def _endpoint(options: CallerOptions, transport: str) -> AsyncIterator[SipEndpoint]:
     config = SipConfig(
         host="::" if "[" in options.uri else "0.0.0.0",
         port=0,
-        transports=(options.transport,),
+        transports=(transport,),
         tls=TlsConfig(port=0, verify_server=False),  # it looks for faults, and has no secrets
         srtp="required" if options.srtp else "off",
         rtp_port=0,
@@ -215,14 +225,33 @@ async def _endpoint(options: CallerOptions) -> AsyncIterator[SipEndpoint]:
 
 async def _prepare(options: CallerOptions) -> list[tuple[str, bytes]]:
     """All audio before the call, so that synthesis does not count as thinking time."""
-    if not SIP_URI.fullmatch(options.uri):
-        raise UsageError(f"{options.uri!r} is no SIP address; write one like sip:12345@127.0.0.1:5060")
-    if options.codec.upper() not in PHONE_CODECS:
-        raise UsageError(f"unknown codec {options.codec!r}; known are {', '.join(PHONE_CODECS)}")
     voice = CachedVoice(EspeakVoice(options.voice), None)
     items = [(text, await synthesise(voice, text)) for text in options.say]
     await voice.aclose()
     return items + [(path.name, read_wav(path)) for path in options.wav]
+
+
+def _check(options: CallerOptions) -> None:
+    if not SIP_URI.fullmatch(options.uri):
+        raise UsageError(f"{options.uri!r} is no SIP address; write one like sip:12345@127.0.0.1:5060")
+    if options.codec.upper() not in PHONE_CODECS:
+        raise UsageError(f"unknown codec {options.codec!r}; known are {', '.join(PHONE_CODECS)}")
+    if not KEYS.fullmatch(options.dtmf):
+        raise UsageError(f"{options.dtmf!r} are no keys of a telephone; those are 0 to 9, *, # and A to D")
+    if not NUMBER.fullmatch(options.user):
+        raise UsageError(f"{options.user!r} is no number to call from; write one like 13800000000")
+    if not all(text.strip() for text in options.say):
+        raise UsageError("--say needs words; there are none to say in a blank text")
+
+
+def _transport(options: CallerOptions) -> str:
+    """What carries the SIP messages: as the address itself says, else the option."""
+    named = NAMED_TRANSPORT.search(options.uri)
+    if named is None:
+        return "tls" if options.uri.startswith("sips:") else options.transport
+    if named[1].lower() not in TRANSPORTS:
+        raise UsageError(f"unknown transport {named[1]!r} in the address; known are {', '.join(TRANSPORTS)}")
+    return named[1].lower()
 
 
 def _show(report: CallerReport) -> None:

@@ -16,6 +16,7 @@ from voice.events import CallAnswered, CallEnded, CallStarted, Happened, Journal
 TEXT = "text"  # the number that was called
 MAX_SESSIONS = 1000
 IDLE_S = 1800.0  # a conversation is over when nothing was written for so long
+LOOK_S = 60.0
 
 
 @dataclass(slots=True)
@@ -63,6 +64,12 @@ class TextChat:
             self._end(session, "agent_hangup")
         await self._journal.durable()
         return answer
+
+    async def run(self) -> None:
+        """Until cancelled: end what nobody goes on with, also when nobody else writes."""
+        while True:
+            await anyio.sleep(LOOK_S)
+            self._end_idle()
 
     def close(self) -> None:
         """End what is under way."""

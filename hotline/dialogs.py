@@ -23,6 +23,7 @@ from hotline.errors import UsageError
 from hotline.sections import DialogSettings, EmbeddingsSettings, LlmEndpointSettings, LlmSettings
 from hotline.settings import Settings
 from hotline.speech import city_places
+from records import today_in_china
 
 SAMPLE = "sample"  # of a fictional city, for the demo and the tests
 
@@ -61,7 +62,7 @@ def open_embedded(
 def _endpoints(llm: LlmSettings) -> list[Endpoint]:
     first: LlmSettings | LlmEndpointSettings = llm
     return [
-        Endpoint(one.base_url, one.model, one.api_key.get_secret_value() or None)
+        Endpoint(one.base_url, one.model, one.api_key.get_secret_value() or None, one.logprobs)
         for one in (first, *llm.others)
     ]
 
@@ -101,6 +102,6 @@ def _open_guidance(services: str, knowledge: Knowledge) -> Guidance:
         return Guidance(())
     try:
         loaded = load_services() if services == SAMPLE else load_services(Path(services))
-        return Guidance(loaded, knowledge=knowledge)
+        return Guidance(loaded, today_in_china, knowledge)
     except ServiceError as error:
         raise UsageError(f"dialog.services: {error}") from error

@@ -47,14 +47,14 @@ def eval_kb(
     Every text is the first thing that a caller says; passages are the ids of all that answer it, none where
     nothing does; heard and confidence are what a recogniser made of it.
     """
-    from hotline.check import load_knowledge
     from hotline.kb_evaluation import figures
+    from hotline.knowledge import known_passages
     from hotline.settings import load_settings
-    from records import CHINA
+    from records import today_in_china
 
     settings = load_settings(config)
-    passages = load_knowledge(settings.dialog.knowledge)
-    today = datetime.now(CHINA).date()
+    passages = known_passages(settings)
+    today = today_in_china()
     cases, left_out = _cases(data, passages, today)
     outcomes = _measure(cases, settings, passages, today)
     found = figures(outcomes)

@@ -13,7 +13,7 @@ import structlog
 
 from desk.live import LiveFeed
 from dialog import Summary
-from records import RecordsError
+from records import RecordsError, to_iso
 from records.store import Store
 from records.writer import Writer
 from voice.events import (
@@ -64,10 +64,13 @@ class RecordJournal:
         self._observers.append(observe)
 
     def emit(self, event: CallEvent) -> None:
-        for observe in self._observers:
-            observe(event)
         self._write(event)
         self._written.send_nowait(event)
+        for observe in self._observers:
+            try:
+                observe(event)
+            except Exception as error:  # of who watches: the call goes on, and is on record
+                log.error("observer_failed", call_id=event.call_id, exc_info=error)
 
     async def tell_live(self) -> None:
         """Publish each event once it is in the store, where its hearers will read it; until cancelled."""
@@ -112,7 +115,7 @@ class RecordJournal:
             del values["call_id"]
             submit(store.save_turn, call_id, **values)
         elif isinstance(event, Happened):
-            submit(store.add_event, call_id, event.at_s, event.kind, dict(event.detail))
+            submit(store.add_event, call_id, _values(event)["at_s"], event.kind, dict(event.detail))
         elif isinstance(event, TransferUpdated):
             submit(
                 store.save_transfer, call_id, event.reason, asdict(event.summary), event.seat, event.outcome
@@ -145,12 +148,20 @@ _KINDS: dict[type, str] = {
 }
 
 
+_SECONDS = frozenset({"started_s", "ended_s", "at_s"})
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in (*_KINDS, Happened)}
 
 
 def _values(event: CallEvent) -> dict[str, Any]:
-    """As dataclasses.asdict, without its deep copies, which would take longer than all else done here."""
-    return {name: getattr(event, name) for name in _FIELDS[type(event)]}
+    """As dataclasses.asdict, without its deep copies, which would take longer than all else done here.
+
+    Seconds are whole milliseconds: what a sum of frames has beyond them is not to be read.
+    """
+    values = {name: getattr(event, name) for name in _FIELDS[type(event)]}
+    for name in _SECONDS.intersection(values):
+        if values[name] is not None:
+            values[name] = round(values[name], 3)
+    return values
 
 
 def _as_json(event: CallEvent) -> dict[str, Any]:
@@ -160,5 +171,5 @@ def _as_json(event: CallEvent) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.isoformat()
+        return to_iso(value)
     return asdict(value) if isinstance(value, Summary) else value

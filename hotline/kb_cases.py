@@ -99,11 +99,12 @@ def _case(line: str, where: str, known: frozenset[str]) -> Case:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "the line"
         raise UsageError(f"{where}: {key}: {first['msg'].lower()}") from error
-    if missing := sorted(set(row.passages) - known):
+    ids = frozenset(name if name in known else name.removeprefix("kb:") for name in row.passages)
+    if missing := sorted(ids - known):
         raise UsageError(f"{where}: the knowledge base has no passage {', '.join(missing)}")
     return Case(
         row.text,
-        frozenset(row.passages),
+        ids,
         row.level or row.kind,
         recognised=row.heard is not None,
         heard=row.heard or "",

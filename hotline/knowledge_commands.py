@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,10 +41,10 @@ def kb_search(
     from dialog.knowledge import Knowledge
     from hotline.knowledge import known_passages
     from hotline.settings import load_settings
-    from records import CHINA
+    from records import today_in_china
 
     passages = known_passages(load_settings(config))
-    knowledge = Knowledge(today=lambda: datetime.now(CHINA).date())
+    knowledge = Knowledge(today=today_in_china)
     with progress_bar("indexing", shown=len(passages) >= _MANY) as progress:
         knowledge.update(passages, revision=1, progress=progress)
     found = knowledge.search(text, limit)
@@ -104,6 +103,8 @@ def kb_import(
             reading = read_files(paths, progress=progress)
     except KnowledgeError as error:
         raise UsageError(str(error)) from error
+    if everything and not reading.passages:
+        raise UsageError("there is no passage in these files, and with --all all knowledge would be removed")
     with _store(settings.records.url) as store:
         todo = plan(store, reading.passages, "all" if everything else "replace" if replace else "add")
         revision = todo.revision if dry_run else carry_out(store, todo)

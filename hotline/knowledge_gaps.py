@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from dialog.intents import polarity
 from dialog.wording import canonical
-from records import CHINA
+from records import china_now
 from records.store import Store
 
 KINDS = ("transfer", "rephrase", "confirm", "choice")
@@ -59,7 +59,7 @@ class _Group:
 
 def gaps(store: Store, days: int, limit: int, *, now: datetime | None = None) -> list[Gap]:
     """The `limit` matters most asked about in vain in the last `days`. Raises RecordsError."""
-    since = (now or datetime.now(CHINA)) - timedelta(days=days)
+    since = (now or china_now()) - timedelta(days=days)
     return grouped(unanswered(store.turns_of_calls_with(KINDS, since)))[:limit]
 
 

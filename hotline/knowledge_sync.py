@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -96,6 +97,17 @@ class KnowledgeSync:
             if self._fault:
                 log.info("knowledge_updated_again", revision=self._knowledge.revision)
             self._fault = ""
+
+    def state(self) -> dict[str, Any]:
+        """How far this node has got: {"revision", "passages"} of the database and {"indexed_revision",
+        "indexed"} here, with the `fault` that keeps it from going on, or "". Raises RecordsError."""
+        return {
+            "revision": self._store.knowledge_revision(),
+            "passages": self._store.count_passages(),
+            "indexed_revision": self._knowledge.revision,
+            "indexed": len(self._knowledge),
+            "fault": self._fault or self._embedding_fault,
+        }
 
     def _update(self, progress: Callable[[int, int], None] | None) -> None:
         with self._updating:

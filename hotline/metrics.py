@@ -49,7 +49,7 @@ END_REASONS = (
     "failed",
 )
 OUTCOMES = ("answered", "ticket", "transferred", "callback", "abandoned", "rejected", "failed")
-WHO = ("agent", "caller", "seat")
+WHO = ("agent", "caller", "seat", "third")
 STATES = ("ringing", "agent", "transfer", "seat")  # a call's way, as it stands now
 TRANSFER_REASONS = ("low_confidence", "caller_asked", "emergency", "failure", "no_input")
 TRANSFER_OUTCOMES = (

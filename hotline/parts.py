@@ -6,7 +6,6 @@ import contextlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -31,11 +30,12 @@ from hotline.seat_board import RecordSeats
 from hotline.settings import Settings
 from hotline.speech import names_to_hear, open_configured_voice, open_recognizer, open_writer, written
 from hotline.telephone import seat_uri
-from records import CHINA, RecordsError
+from records import RecordsError, today_in_china
 from records.store import Store
 from records.writer import Writer
 from tts import TtsError
 from tts.fallback import FallbackVoice
+from voice import second_opinion
 
 log = structlog.get_logger()
 
@@ -79,6 +79,9 @@ async def open_parts(settings: Settings, stack: contextlib.AsyncExitStack) -> Pa
         _open_knowledge, settings, store, open_embedder(settings.embeddings, settings.dialog, stack)
     )
     stack.callback(knowledge.close)
+    dialog = open_dialog(settings, knowledge, tickets, words, stack)
+    if second_opinion.is_there():
+        second_opinion.prepare()  # for the first caller
     return Parts(
         store=store,
         writer=writer,
@@ -93,7 +96,7 @@ async def open_parts(settings: Settings, stack: contextlib.AsyncExitStack) -> Pa
         board=RecordSeats(store, writer, settings.node.name, settings.seats.wrap_up_s),
         knowledge=knowledge,
         sync=sync,
-        dialog=open_dialog(settings, knowledge, tickets, words, stack),
+        dialog=dialog,
     )
 
 
@@ -108,7 +111,8 @@ def _open_records(settings: Settings) -> tuple[Store, Writer]:
         store.queue.forget(settings.node.name)
         for closed in store.close_unfinished(settings.node.name):
             log.warning("call_closed_after_crash", call_id=closed.call_id)
-            repair_recording(settings.records, closed.call_id, closed.recording)
+        for lost in store.lost_calls(settings.node.name):
+            repair_recording(settings.records, lost.call_id, lost.recording)
         store.seed_seats(
             {"id": seat.id, "name": seat.name, "uri": seat_uri(seat), "skills": seat.skills, "status": "free"}
             for seat in settings.seats.seats
@@ -130,7 +134,7 @@ def _open_knowledge(
     """The index, as the database has it; in a folder of its own, as it is remade when it cannot be read."""
     folder = settings.dialog.index_dir / "passages.index"
     try:
-        knowledge = Knowledge(today=lambda: datetime.now(CHINA).date(), folder=folder, embedder=embedder)
+        knowledge = Knowledge(today=today_in_china, folder=folder, embedder=embedder)
         sync = KnowledgeSync(store, knowledge)
         sync.open(settings.dialog.knowledge)
     except (OSError, ValueError) as error:

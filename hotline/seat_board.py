@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -30,44 +30,72 @@ _AFTER: dict[Ended, str] = {
 }
 
 
-class RecordSeats:
-    """A voice.seats.SeatBoard on the store; `wrap_up_s` is a seat's time between two calls."""
+async def in_thread(work: Callable[..., T], *args: object) -> T:
+    """Do `work` in a worker thread; whoever is cancelled does not wait for it."""
+    return await anyio.to_thread.run_sync(work, *args, abandon_on_cancel=True)
 
-    def __init__(self, store: Store, writer: Writer, node: str, wrap_up_s: float) -> None:
+
+class RecordSeats:
+    """A voice.seats.SeatBoard on the store; `wrap_up_s` is a seat's time between two calls.
+
+    While the database fails, callers who wait keep their place, talks go on, and what became of seats is
+    written once it can be. `read` does a read of the store.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        writer: Writer,
+        node: str,
+        wrap_up_s: float,
+        *,
+        read: Callable[..., Awaitable[Any]] = in_thread,
+    ) -> None:
         self._store = store
         self._writer = writer
         self._node = node
         self._wrap_up_s = wrap_up_s
-        self._send, self._wrapping = anyio.create_memory_object_stream[str](float("inf"))
+        self._in_thread = read
+        self._places: dict[str, Queued] = {}  # of those who wait, by call id
+        self._talking: dict[str, str] = {}  # seat id -> call id
+        self._unread = False  # the last read failed, and it has been told
+        self._send, self._wrapping = anyio.create_memory_object_stream[Seat](float("inf"))
+
+    def close(self) -> None:
+        """Nothing more is asked of it."""
+        self._send.close()
+        self._wrapping.close()
 
     async def run(self) -> None:
-        """Until cancelled: show that this node lives, and free seats whose wrap-up is over."""
+        """Until cancelled: show that this node lives, close dead ones' calls, end seats' wrap-up."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._beat)
-            async for seat_id in self._wrapping:
-                tasks.start_soon(self._wrap_up, seat_id)
+            async for seat in self._wrapping:
+                tasks.start_soon(self._wrap_up, seat)
 
     async def _beat(self) -> None:
         while True:
-            dead = await self._safely("", self._store.queue.beat, self._node)
+            dead = await self._safely("", self._store.queue.beat, self._node, dict(self._talking))
             for node in dead or ():
                 log.warning("node_is_dead", node=node)
+                for closed in await self._safely("", self._store.close_unfinished, node) or ():
+                    log.warning("call_closed_after_crash", call_id=closed.call_id)
             await anyio.sleep(BEAT_S)
 
-    async def _wrap_up(self, seat_id: str) -> None:
+    async def _wrap_up(self, seat: Seat) -> None:
         await anyio.sleep(self._wrap_up_s)
-        await self._safely(seat_id, self._end_wrap_up, seat_id)
-
-    def _end_wrap_up(self, seat_id: str) -> None:
-        self._store.set_seat_status(seat_id, "free", unless=("away", "ringing", "talking"))
+        self._writer.submit(self._store.queue.end_wrap_up, seat.id, seat.call_id)
 
     async def claim(
         self, skill: str, call_id: str, exclude: Collection[str], *, priority: int = 0, only: str = ""
     ) -> Seat | Queued:
-        claimed = await self._safely(call_id, self._claim, skill, call_id, exclude, priority, only)
-        return claimed or Queued(
-            0, 0, 0.0
-        )  # without the board nobody can be found free: the caller is told so
+        found = await self._safely(call_id, self._claim, skill, call_id, exclude, priority, only)
+        if found is None:  # without the board nobody can be found free: whoever did not wait yet is told so
+            return self._places.get(call_id, Queued(0, 0, 0.0))
+        self._places.pop(call_id, None)
+        if isinstance(found, Queued):
+            self._places[call_id] = found
+        return found
 
     def _claim(
         self, skill: str, call_id: str, exclude: Collection[str], priority: int, only: str
@@ -78,26 +106,34 @@ class RecordSeats:
         found = queue.claim(skill, call_id, node=self._node, priority=priority, exclude=exclude)
         if found.seat is not None:
             row = found.seat
-            return Seat(row["id"], row["name"], row["uri"], tuple(row["skills"]))
-        expected_s = (found.ahead + 1) * queue.talk_s() / max(found.on_duty, 1)
+            return Seat(row["id"], row["name"], row["uri"], tuple(row["skills"]), call_id)
+        expected_s = (found.talks + 1) * queue.talk_s() / max(found.on_duty, 1)
         return Queued(found.ahead, found.on_duty, expected_s)
 
+    async def skill_for(self, about: str) -> str:
+        seats = await self._read(self._store.seats) or ()
+        named = (skill for seat in seats for skill in seat["skills"] if skill in about)
+        return max(named, key=len, default="")
+
     async def leave(self, call_id: str) -> None:
-        await self._safely(call_id, self._store.queue.leave, call_id)
+        self._places.pop(call_id, None)
+        self._writer.submit(self._store.queue.leave, call_id)
 
     async def verdict(self, seat: Seat) -> str:
         return await self._read(self._store.seat_verdict, seat.id) or ""
 
     async def talking(self, seat: Seat) -> None:
-        await self._safely(seat.id, self._store.set_seat_status, seat.id, "talking")
+        self._talking[seat.id] = seat.call_id
+        self._writer.submit(self._store.queue.talking, seat.id, seat.call_id)
 
     async def release(self, seat: Seat, ended: Ended) -> None:
         status = _AFTER[ended]
         if status == "wrap_up" and not self._wrap_up_s:
             status = "free"
-        await self._safely(seat.id, self._store.release_seat, seat.id, status)
+        self._talking.pop(seat.id, None)
+        self._writer.submit(self._store.queue.release, seat.id, seat.call_id, status)
         if status == "wrap_up":
-            self._send.send_nowait(seat.id)
+            self._send.send_nowait(seat)
 
     async def commands(self, call_id: str) -> Sequence[Command]:
         wanted = await self._read(self._store.commands.take, call_id)
@@ -112,8 +148,13 @@ class RecordSeats:
             return None
 
     async def _read(self, work: Callable[..., T], *args: object) -> T | None:
+        """Asked for several times a second in every talk, so a failure is told once, until it is over."""
         try:
-            return await anyio.to_thread.run_sync(work, *args)
+            found: T = await self._in_thread(work, *args)
         except RecordsError as error:
-            log.error("seat_board_failed", error=str(error))
+            if not self._unread:
+                log.error("seat_board_failed", error=str(error))
+            self._unread = True
             return None
+        self._unread = False
+        return found

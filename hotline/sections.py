@@ -114,6 +114,12 @@ class TtsSettings(Section):
     cache_dir: Path = Path("data/tts-cache")
     piper_model: str = ""
 
+    @model_validator(mode="after")
+    def _whole(self) -> TtsSettings:
+        if "piper" in self.engine and not self.piper_model:
+            raise ValueError("engine piper needs piper_model, the path of its .onnx voice")
+        return self
+
 
 def _http_url(value: str) -> str:
     if value and not value.startswith(("http://", "https://")):
@@ -128,6 +134,7 @@ class LlmEndpointSettings(Section):
     model: str = Field(min_length=1)
     api_key: SecretStr = SecretStr("")
     api_key_file: str = ""
+    logprobs: bool = False  # ask for how probable the words were; not every endpoint tells
 
 
 class LlmSettings(Section):
@@ -137,6 +144,7 @@ class LlmSettings(Section):
     model: str = ""
     api_key: SecretStr = SecretStr("")
     api_key_file: str = ""
+    logprobs: bool = False  # ask for how probable the words were; not every endpoint tells
     others: tuple[LlmEndpointSettings, ...] = ()  # asked in this order when the first does not answer
 
     @model_validator(mode="after")
@@ -158,7 +166,7 @@ class DialogSettings(Section):
     gazetteer: str = Field(default="sample", min_length=1)  # or a YAML file
     services: str = Field(default="sample", min_length=1)  # or a folder of YAML files, or none
     transfer_below: float = Field(default=0.45, ge=0, le=1)
-    answer_from: float = Field(default=0.75, ge=0, le=1)
+    answer_from: float = Field(default=0.72, ge=0, le=1)
     ask_satisfaction: bool = True
 
     @model_validator(mode="after")
@@ -222,8 +230,8 @@ class TurnsSettings(Section):
 
     patience: float = Field(default=1.0, ge=0.3, le=3)
     complete_s: float = Field(default=0.3, ge=0.1, le=3)
-    uncertain_s: float = Field(default=1.4, ge=0.1, le=5)
-    dangling_s: float = Field(default=1.5, ge=0.3, le=5)
+    uncertain_s: float = Field(default=1.36, ge=0.1, le=5)
+    dangling_s: float = Field(default=1.6, ge=0.3, le=5)
     unknown_s: float = Field(default=0.6, ge=0.1, le=3)
     dictation_s: float = Field(default=0.9, ge=0, le=3)
     voice_weight: float = Field(default=0.0, ge=0, le=3)
@@ -233,7 +241,7 @@ class TurnsSettings(Section):
     prepare_silence_s: float = Field(default=0.12, ge=0.06, le=1)
     no_input_s: float = Field(default=6.0, ge=1, le=60)
     max_turn_s: float = Field(default=30, ge=5, le=300)
-    hold_speech_s: float = Field(default=0.14, ge=0.02, le=2)
+    hold_speech_s: float = Field(default=0.1, ge=0.02, le=2)
     hold_silence_s: float = Field(default=0.24, ge=0.06, le=1)
     barge_in_speech_s: float = Field(default=0.16, ge=0.02, le=2)
     barge_in_anyway_s: float = Field(default=1.2, ge=0.1, le=5)

@@ -220,7 +220,8 @@ def _siblings(loc: list[str]) -> list[str]:
         return here + [key for key in setting_keys() if key.endswith(f".{loc[1]}")]
     items = typing.get_args(type(getattr(Settings(), loc[0])).model_fields[loc[1]].annotation)
     prefix = ".".join(loc[:-1])
-    return [f"{prefix}.{key}" for item in items if hasattr(item, "model_fields") for key in item.model_fields]
+    fields = [pair for item in items if hasattr(item, "model_fields") for pair in item.model_fields.items()]
+    return [f"{prefix}.{key}" for key, field in fields if field.annotation is not SecretStr]
 
 
 def _meant(name: str, candidates: list[str]) -> str:

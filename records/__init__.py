@@ -11,7 +11,7 @@ Errors, as a tree:
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 CHINA = timezone(timedelta(hours=8))  # one zone, no summer time: dates of work orders, searches and exports
 
@@ -30,6 +30,16 @@ class NotFound(RecordsError):
 
 class Conflict(RecordsError):
     """The name or id is taken already, or the state does not allow it."""
+
+
+def china_now() -> datetime:
+    """The present where the hotline is, whatever zone the machine keeps."""
+    return datetime.now(CHINA)
+
+
+def today_in_china() -> date:
+    """The day there."""
+    return china_now().date()
 
 
 def why(error: OSError) -> str:

@@ -191,6 +191,7 @@ def close_unfinished(connection: Connection, node: str) -> list[ClosedCall]:
                 outcome=call["outcome"] or ("ticket" if call["ticket_id"] else "failed"),
             )
         )
+        _close_transfer(connection, call_id)
         _insert_event(connection, call_id, last_s, "process_died", {})
         # The seat's line went down with the process, as at any end of a call.
         connection.execute(
@@ -198,6 +199,23 @@ def close_unfinished(connection: Connection, node: str) -> list[ClosedCall]:
         )
         closed.append(ClosedCall(call_id, call["recording"]))
     return closed
+
+
+def _close_transfer(connection: Connection, call_id: str) -> None:
+    """A hand-over that the process could not see to its end: whom it had reached, and whether they talked."""
+    of_seats = select(call_events).where(call_events.c.call_id == call_id).order_by(call_events.c.id)
+    happened = [event for event in connection.execute(of_seats).mappings() if "seat" in event["detail"]]
+    connected = any(event["kind"] == "bridged" for event in happened)
+    values = {"outcome": "connected" if connected else "failed"}
+    values |= {"seat": happened[-1]["detail"]["seat"]} if happened else {}
+    left_open = (transfers.c.call_id == call_id) & (transfers.c.outcome == "")
+    connection.execute(update(transfers).where(left_open).values(**values))
+
+
+def lost_calls(connection: Connection, node: str) -> list[ClosedCall]:
+    died = exists().where(call_events.c.call_id == calls.c.id, call_events.c.kind == "process_died")
+    failed = select(calls.c.id, calls.c.recording).where(calls.c.node == node, calls.c.end_reason == "failed")
+    return [ClosedCall(*row) for row in connection.execute(failed.where(died))]
 
 
 def _last_moment_s(connection: Connection, call_id: str) -> float:

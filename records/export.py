@@ -19,8 +19,8 @@ from records.playback import Playback, open_recording
 
 VCON_VERSION = "0.4.0"  # draft-ietf-vcon-vcon-core
 VENDOR = "hotline-voice-agent"
-WHO = {"caller": "来电人", "agent": "智能话务员", "seat": "人工坐席"}
-_PARTY = {"caller": 0, "agent": 1, "seat": 2}
+WHO = {"caller": "来电人", "agent": "智能话务员", "seat": "人工坐席", "third": "第三方"}
+_PARTY = {"caller": 0, "agent": 1, "seat": 2, "third": 3}
 
 
 def vcon(
@@ -128,10 +128,20 @@ def _parties(call: Mapping[str, Any]) -> list[dict[str, str]]:
         {"role": "customer", **({"tel": call["caller"]} if call["caller"] else {"name": "anonymous"})},
         {"role": "agent", "name": VENDOR, **({"tel": call["callee"]} if call["callee"] else {})},
     ]
-    if call["transfer"] or any(turn["who"] == "seat" for turn in call["turns"]):
+    if call["transfer"] or any(turn["who"] in ("seat", "third") for turn in call["turns"]):
         seat = (call["transfer"] or {}).get("seat") or "seat"
         parties.append({"role": "agent", "name": seat})
+    if any(turn["who"] == "third" for turn in call["turns"]):
+        parties.append({"role": "third party", **_number_of_third(call)})
     return parties
+
+
+def _number_of_third(call: Mapping[str, Any]) -> dict[str, str]:
+    """The telephone of who was called into the talk with a seat."""
+    for event in call["events"]:
+        if event["kind"] == "third_party" and event["detail"].get("number"):
+            return {"tel": event["detail"]["number"]}
+    return {}
 
 
 def _at(call: Mapping[str, Any], offset_s: float) -> str:

@@ -24,7 +24,7 @@ from records.schema import (
     waiting,
 )
 
-LATEST = 5
+LATEST = 7
 
 
 def _keep_what_was_heard(connection: Connection) -> None:
@@ -62,12 +62,27 @@ def _keep_queue_callbacks_and_audit(connection: Connection) -> None:
         table.create(connection)
 
 
+def _keep_which_seats_a_caller_does_not_wait_for(connection: Connection) -> None:
+    # The step before makes the table as it is today.
+    if "exclude" not in {column["name"] for column in inspect(connection).get_columns("waiting")}:
+        connection.exec_driver_sql("ALTER TABLE waiting ADD COLUMN exclude JSON NOT NULL DEFAULT '[]'")
+
+
+def _keep_who_takes_a_callback(connection: Connection) -> None:
+    known = {column["name"] for column in inspect(connection).get_columns("callbacks")}
+    for column in ("seat VARCHAR NOT NULL DEFAULT ''", "note TEXT NOT NULL DEFAULT ''"):
+        if column.partition(" ")[0] not in known:
+            connection.exec_driver_sql(f"ALTER TABLE callbacks ADD COLUMN {column}")
+
+
 # version -> what leads to it from the one before
 STEPS: Mapping[int, Callable[[Connection], None]] = {
     2: _keep_what_was_heard,
     3: _keep_the_quality_of_lines,
     4: _keep_knowledge_decisions_and_the_outbox,
     5: _keep_queue_callbacks_and_audit,
+    6: _keep_which_seats_a_caller_does_not_wait_for,
+    7: _keep_who_takes_a_callback,
 }
 
 

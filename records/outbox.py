@@ -142,6 +142,13 @@ class Messages:
             connection.execute(update(outbox).where(outbox.c.id == message_id).values(**again))
             return _get(connection, message_id)
 
+    def retry_failed(self) -> int:
+        """Send all that have failed for good again at once; how many these are."""
+        at = to_iso(self._now())
+        with self._db.write() as connection:
+            again = update(outbox).where(_FAILED).values(next_at=at, created_at=at)
+            return connection.execute(again).rowcount
+
     def page(self, status: str = "", about: str = "", page: int = 1) -> dict[str, Any]:
         """A page of messages without their text, newest first; `about` is a work order's number.
 

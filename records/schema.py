@@ -183,6 +183,7 @@ waiting = Table(
     Column("skill", String, nullable=False, server_default=""),
     Column("priority", Integer, nullable=False, server_default="0"),  # 1: an emergency
     Column("since", String, nullable=False),
+    Column("exclude", JSON, nullable=False, server_default="[]"),  # ids of seats that it is not given
 )
 
 # What a seat wants done with the call it is in; taken by the node that runs the call.
@@ -218,6 +219,8 @@ callbacks = Table(
     Column("result", String, nullable=False, server_default=""),
     Column("answers", JSON, nullable=False, server_default="{}"),
     Column("done_in", String, nullable=False, server_default=""),  # the call in which it was done
+    Column("seat", String, nullable=False, server_default=""),  # the one that takes it; "": any
+    Column("note", Text, nullable=False, server_default=""),  # of whoever closed it by hand
     Column("created_at", String, nullable=False),
     Column("updated_at", String, nullable=False),
 )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from records import CHINA, calls, knowledge, outbox, seats, tickets, users
+from records import calls, china_now, knowledge, outbox, seats, tickets, users
 from records.accounts import Accounts
 from records.audit import Audit
 from records.callbacks import Callbacks
@@ -21,10 +21,6 @@ from records.engine import Database
 from records.queue import Queue
 from records.users import User
 from records.workplace import Workplace
-
-
-def _china_now() -> datetime:
-    return datetime.now(CHINA)
 
 
 class Store:
@@ -37,7 +33,7 @@ class Store:
     """
 
     def __init__(
-        self, url: str, *, clock: Callable[[], datetime] = _china_now, tell_tickets: bool = False
+        self, url: str, *, clock: Callable[[], datetime] = china_now, tell_tickets: bool = False
     ) -> None:
         self._db = Database(url)
         self._now = clock
@@ -123,6 +119,11 @@ class Store:
         """Close the calls a died process left open, at their last turn or event; free their seats."""
         with self._db.write() as connection:
             return calls.close_unfinished(connection, node)
+
+    def lost_calls(self, node: str) -> list[ClosedCall]:
+        """The calls that were closed because the node's process had died, by itself or by another node."""
+        with self._db.read() as connection:
+            return calls.lost_calls(connection, node)
 
     # Work orders
 

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date, datetime, time, timedelta
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, exists, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, func, or_, select, true, update
 
-from records import CHINA, Conflict, NotFound, to_iso
+from records import Conflict, NotFound, to_iso
+from records.callbacks import give_up_seat
 from records.calls import overview
 from records.engine import Database
-from records.schema import call_events, calls, seats, tickets, transfers
+from records.schema import call_events, calls, seat_skills, seats, tickets, transfers, waiting
 from records.tickets import OPEN
 
 IN_CALL = ("ringing", "talking")
 NEWEST = 10  # calls and work orders of a caller
-MOST = 200  # calls of a seat on one day
+MOST = 200  # calls of a seat
+_QUEUE = select(func.count().label("waiting")).select_from(waiting).subquery()
+_GLANCE = select(seats.c.id, seats.c.status, seats.c.call_id, seats.c.user, _QUEUE.c.waiting).select_from(
+    _QUEUE.outerjoin(seats, true())  # in one round trip; without any seat one row, of nulls
+)
+
+
+class Board(NamedTuple):
+    """The seat board at a glance: seats as id -> (status, call_id, user), and how many callers wait."""
+
+    seats: dict[str, tuple[str, str | None, str]]
+    waiting: int
 
 
 class Workplace:
@@ -53,14 +65,50 @@ class Workplace:
         nobody = {"user": "", "status": "away", "call_id": None, "since": to_iso(self._now())}
         connection.execute(update(seats).where(seats.c.id == seat_id).values(nobody))
 
-    def calls(self, seat_id: str, day: date) -> list[dict[str, Any]]:
-        """The calls of one day in China that the seat was rung for, newest first.
+    def remove(self, seat_id: str) -> None:
+        """Take a seat away; what it was to call back, any seat does.
+
+        Raises NotFound; Conflict while it is in a call, or somebody works there and is not away.
+        """
+        with self._db.write() as connection:
+            seat = _seat(connection, seat_id)
+            if seat["status"] in IN_CALL:
+                raise Conflict(f"the seat {seat_id} is in a call")
+            if seat["user"] and seat["status"] != "away":
+                raise Conflict(f"{seat['user']} works at the seat {seat_id}; set it away first")
+            give_up_seat(connection, seat_id)
+            connection.execute(delete(seat_skills).where(seat_skills.c.seat_id == seat_id))
+            connection.execute(delete(seats).where(seats.c.id == seat_id))
+
+    def board(self) -> Board:
+        """The board at a glance, cheap enough to be asked for many times a second."""
+        with self._db.read() as connection:
+            rows = connection.execute(_GLANCE).all()
+        return Board({row[0]: (row[1], row[2], row[3]) for row in rows if row[0] is not None}, rows[0][4])
+
+    def coming(self, call_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """Who calls and what for, by call: {"caller", "started_at", "answered_at", "reason", "summary"}.
+
+        `reason` and `summary` are null before the transfer is written.
+        """
+        if not call_ids:
+            return {}
+        columns = (calls.c.id, calls.c.caller, calls.c.started_at, calls.c.answered_at)
+        query = (
+            select(*columns, transfers.c.reason, transfers.c.summary)
+            .outerjoin(transfers, transfers.c.call_id == calls.c.id)
+            .where(calls.c.id.in_(call_ids))
+        )
+        with self._db.read() as connection:
+            found = [dict(row) for row in connection.execute(query).mappings()]
+        return {row.pop("id"): row for row in found}
+
+    def calls(self, seat_id: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        """The calls begun from `since` to before `until` that the seat was rung for, newest first.
 
         Each is a call as in `Store.calls`, with the transfer's `transfer_outcome`, `request` and `connected`:
         whether this seat talked to the caller.
         """
-        begin = datetime.combine(day, time(), CHINA)
-        end = begin + timedelta(days=1)
         rung = _happened("seat_ringing", seat_id)
         query = (
             select(
@@ -71,7 +119,7 @@ class Workplace:
                 _happened("bridged", seat_id).label("connected"),
             )
             .outerjoin(transfers, transfers.c.call_id == calls.c.id)
-            .where(calls.c.started_at >= to_iso(begin), calls.c.started_at < to_iso(end))
+            .where(calls.c.started_at >= to_iso(since), calls.c.started_at < to_iso(until))
             .where(or_(rung, transfers.c.seat == seat_id))
             .order_by(calls.c.started_at.desc(), calls.c.id.desc())
             .limit(MOST)

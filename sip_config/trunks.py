@@ -25,6 +25,8 @@ class PortRange(NamedTuple):
 def _ports(value: Any) -> Any:
     if isinstance(value, PortRange):
         return value
+    if isinstance(value, list) and len(value) == 1:  # as the environment gives it
+        value = value[0]
     first, dash, last = str(value).partition("-")
     if not (dash and first.strip().isdecimal() and last.strip().isdecimal()):
         raise ValueError('write two ports with a dash, e.g. "16384-18383"')

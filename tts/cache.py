@@ -87,7 +87,7 @@ class CachedVoice:
             lasting = known is None  # what is corrupt is made anew
         if known is not None:
             self._remember(key, known)
-            if lasting and self._files is not None:
+            if lasting and self._files is not None and not self._files.holds(key):
                 await anyio.to_thread.run_sync(self._files.write, key, known)
             for chunk in pcm.pieces(known, self.sample_rate, PIECE_S):
                 yield chunk

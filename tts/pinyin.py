@@ -7,20 +7,14 @@ in WORDS. Third-tone sandhi is left to the engine (espeak-ng does it); 一 and �
 from __future__ import annotations
 
 import functools
-import logging
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from pypinyin import Style, lazy_pinyin
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # jieba asks for pkg_resources, which newer setuptools complain about
-    import jieba
-
-jieba.setLogLevel(logging.WARNING)
+from tts.lexicon import open_tokenizer
 
 PAUSES_S = {
     **dict.fromkeys("。！？!?…\n", 0.22),
@@ -73,6 +67,7 @@ _TOKEN = re.compile(r"(?P<han>[\u3007\u3400-\u9fff]+)|(?P<latin>[A-Za-z]+)|(?P<m
 _DIGITS = frozenset("零〇幺一二三四五六七八九十")
 _ORDINAL = frozenset("第初周期")
 _CALENDAR = frozenset("月日号楼层栋幢")
+_words = open_tokenizer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +115,7 @@ def _tokens(text: str) -> Iterator[tuple[Literal["zh", "en"], str, float]]:
 
 def word_pinyin(han: str) -> list[str]:
     """The words of a run of Han characters, each as joined syllables: 社保卡 → "she4bao3ka3"."""
-    words = list(jieba.cut(han))
+    words = list(_words.cut(han))
     syllables = [list(_syllables(word)) for word in words]
     if sum(map(len, syllables)) == len(han):  # one syllable per character: the tones of 一 and 不 can be set
         _sandhi(words, syllables)

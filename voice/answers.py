@@ -36,7 +36,7 @@ class Answers:
         on_filed: Callable[[], None],
     ) -> None:
         self._kit = kit
-        self._call = call
+        self.call = call
         self._history = history
         self._replies = replies
         self._happened = happened
@@ -59,7 +59,7 @@ class Answers:
         """
         while True:
             messages = messages or self._history.messages
-            async with closing(self._kit.dialog.reply(self._call, messages)) as items:
+            async with closing(self._kit.dialog.reply(self.call, messages)) as items:
                 async for item in items:
                     if isinstance(item, str):
                         yield item
@@ -79,13 +79,13 @@ class Answers:
 
     async def file(self, draft: TicketDraft) -> str:
         """File a work order, the same one only once; returns its number, "" when it failed."""
-        key = f"{self._call.call_id}:{hashlib.sha256(repr(draft).encode()).hexdigest()[:16]}"
+        key = f"{self.call.call_id}:{hashlib.sha256(repr(draft).encode()).hexdigest()[:16]}"
         try:
-            number = await self._kit.file_ticket(self._call, key, draft)
+            number = await self._kit.file_ticket(self.call, key, draft)
         except Exception as error:
-            log.error("ticket_failed", call_id=self._call.call_id, exc_info=error)
+            log.error("ticket_failed", call_id=self.call.call_id, exc_info=error)
             self._happened("failed", {"stage": "ticket", "error": type(error).__name__})
             return ""
         self._on_filed()
-        self._kit.journal.emit(TicketFiled(self._call.call_id, number))
+        self._kit.journal.emit(TicketFiled(self.call.call_id, number))
         return number

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from asr import Transcript
 from voice.events import Happened, Journal, LineQuality, Turn
 from voice.phone import LineStats
 from voice.recorder import CallRecorder
+
+Speaker: TypeAlias = Literal["caller", "seat", "third"]
 
 
 class CallRecord:
@@ -39,9 +41,7 @@ class CallRecord:
         self._turns += 1
         return self._turns - 1
 
-    def said(
-        self, who: Literal["caller", "seat"], index: int, said: Transcript, started_s: float, ended_s: float
-    ) -> None:
-        """Put a turn of the caller's, or of a seat's, into the record."""
+    def said(self, who: Speaker, index: int, said: Transcript, started_s: float, ended_s: float) -> None:
+        """Put a turn of the caller's, of a seat's, or of a third party's into the record."""
         turn = Turn(self.call_id, index, who, said.text, started_s, ended_s)
         self._journal.emit(replace(turn, asr_raw=said.raw, asr_confidence=said.confidence))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any, Literal
@@ -13,6 +13,8 @@ from voice.conversation import Conversation
 from voice.events import CallEnded, CallStarted, Happened
 from voice.kit import Kit
 from voice.phone import CallError
+from voice.policies import Queued
+from voice.seats import Command, Ended, Seat, SeatBoard
 from voice.session import run_call
 
 RING_S = 45.0  # people walk to their telephone
@@ -20,7 +22,7 @@ RING_S = 45.0  # people walk to their telephone
 
 @dataclass(frozen=True, slots=True)
 class CallBack:
-    """Whom to ring and why; `last` is the attempt after which there is no other."""
+    """Whom to ring and why; `last` is the attempt after which there is no other, `seat` who shall talk."""
 
     id: str
     reason: str
@@ -29,6 +31,7 @@ class CallBack:
     summary: Summary
     script: Script
     skill: str = ""
+    seat: str = ""
     last: bool = False
 
 
@@ -61,6 +64,41 @@ class _SameAgain:
     async def reached(self, call: CallContext) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _FirstTo:
+    """A board that gives a call to `seat` where that is free, and else to any."""
+
+    board: SeatBoard
+    seat: str
+
+    async def claim(
+        self, skill: str, call_id: str, exclude: Collection[str], *, priority: int = 0, only: str = ""
+    ) -> Seat | Queued:
+        if not only and self.seat not in exclude:
+            found = await self.board.claim(skill, call_id, exclude, priority=priority, only=self.seat)
+            if isinstance(found, Seat):
+                return found
+        return await self.board.claim(skill, call_id, exclude, priority=priority, only=only)
+
+    async def skill_for(self, about: str) -> str:
+        return await self.board.skill_for(about)
+
+    async def leave(self, call_id: str) -> None:
+        await self.board.leave(call_id)
+
+    async def verdict(self, seat: Seat) -> str:
+        return await self.board.verdict(seat)
+
+    async def talking(self, seat: Seat) -> None:
+        await self.board.talking(seat)
+
+    async def release(self, seat: Seat, ended: Ended) -> None:
+        await self.board.release(seat, ended)
+
+    async def commands(self, call_id: str) -> Sequence[Command]:
+        return await self.board.commands(call_id)
+
+
 async def call_back(task: CallBack, kit: Kit, *, call_id: str, own: str) -> CameOf:
     """Ring `task.number` as `own`, and hold the call; both are in the record. Raises nothing of its own."""
     placed = {"id": task.id, "reason": task.reason}
@@ -73,9 +111,11 @@ async def call_back(task: CallBack, kit: Kit, *, call_id: str, own: str) -> Came
         kit.journal.emit(CallEnded(call_id, _now(), error.outcome, "not_reached"))
         await kit.journal.durable()
         return CameOf(error.outcome)
-    dialog = ScriptDialog(task.script, task.summary, task.skill)
+    dialog = ScriptDialog(task.script, task.summary, task.skill, afterwards=kit.dialog)
     again = None if task.script.questions else _SameAgain(task.last)
-    talk = await run_call(leg, replace(kit, dialog=dialog, callbacks=again or kit.callbacks), placed)
+    board = _FirstTo(kit.board, task.seat) if task.seat else kit.board
+    theirs = replace(kit, dialog=dialog, board=board, callbacks=again or kit.callbacks)
+    talk = await run_call(leg, theirs, placed)
     progress = dialog.progress(talk.messages)
     result = _result(task.script, progress, talk, unserved=again is not None and again.unserved)
     return CameOf(result, dict(progress.answers))
@@ -83,7 +123,7 @@ async def call_back(task: CallBack, kit: Kit, *, call_id: str, own: str) -> Came
 
 def _result(script: Script, progress: Progress, talk: Conversation, *, unserved: bool) -> str:
     hung_up = talk.end_reason in ("caller_hangup", "media_timeout")
-    if talk.outcome == "transferred":
+    if talk.connected and not unserved:
         return "connected"
     if talk.end_reason == "failed":
         return "failed"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import replace
+from typing import Any
 
 import anyio
 import structlog
@@ -15,8 +14,9 @@ from dialog.expecting import asked_in
 from dialog.intents import is_backchannel, is_presence_check
 from voice import turns
 from voice.answers import Answers
+from voice.call_events import CallEvents, Event, ReplyOver
 from voice.call_record import CallRecord
-from voice.ear import Ear, Heard, HeardEvent, HearingFailed, Keys, Pausing
+from voice.ear import Ear, Heard, HearingFailed, Keys, Pausing
 from voice.handover import HandOver
 from voice.history import History
 from voice.kit import Kit
@@ -30,16 +30,6 @@ from voice.silences import answer_to_silence
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class _ReplyOver:
-    """A reply has been spoken to its end, or failed; `action` is what comes next."""
-
-    action: Action | None
-
-
-Event: TypeAlias = "HeardEvent | _ReplyOver"
-
-
 class Conversation:
     """The talk of one call, all on the event loop: hears, answers, hands over, and tells the record."""
 
@@ -47,6 +37,7 @@ class Conversation:
         self.end_reason = "caller_hangup"
         self.outcome = "abandoned"  # until the caller got something
         self.satisfaction: int | None = None  # as in dialog.Basis
+        self.connected = False  # a seat has talked to the caller
         self._leg = leg
         self._kit = kit
         self._call = call
@@ -61,7 +52,8 @@ class Conversation:
         self._asked: Heard | None = None  # the caller's last turn
         self._meanwhile: list[Heard] = []  # said over what must be heard, and comes after it
         self._answer_next = False  # it is to be answered
-        self._send, self._events = anyio.create_memory_object_stream[Event](math.inf)
+        self._limit = anyio.CancelScope()
+        self._events = CallEvents(clock=lambda: self._ear.now_s())
         self._replies = Replies(
             call.call_id,
             Mouth(leg, kit.voice),
@@ -78,7 +70,7 @@ class Conversation:
             kit.recognizer,
             kit.turns,
             kit.endpointer,
-            emit=self._send.send_nowait,
+            emit=self._events.heard,
             agent_speaks=lambda: self._replies.current is not None,
         )
         self._answers = Answers(
@@ -87,7 +79,6 @@ class Conversation:
 
     def close(self) -> None:
         """Let go of what the call held; harmless twice."""
-        self._send.close()
         self._events.close()
 
     @property
@@ -121,10 +112,11 @@ class Conversation:
 
     async def _limit_time(self) -> None:
         """A call that does not come to its end is given to a person."""
-        await anyio.sleep(self._kit.max_call_s)
-        if not self._handing_over:
-            self.happened("time_up")
-            self._say(phrases.TIME_UP, self._transfer("failure"))
+        with anyio.CancelScope() as self._limit:
+            await anyio.sleep(self._kit.max_call_s)
+            if not self._handing_over:
+                self.happened("time_up")
+                self._say(phrases.TIME_UP, self._transfer("failure"))
 
     async def _handle(self, event: Event) -> bool:
         """React to one event; False when the conversation is over."""
@@ -318,12 +310,12 @@ class Conversation:
 
     def _on_reply_over(self, reply: Reply) -> None:
         if not reply.failure:
-            self._send.send_nowait(_ReplyOver(reply.action))
+            self._events.put(ReplyOver(reply.action))
             return
         self.happened("failed", {"stage": reply.failure})
         self._failures += 1
         if reply.failure == "tts" and self._failures > 1:  # not even the apology can be spoken: a person
-            self._send.send_nowait(_ReplyOver(self._transfer("failure")))
+            self._events.put(ReplyOver(self._transfer("failure")))
         else:
             self._say(phrases.PROBLEM, self._transfer("failure"))
 
@@ -348,6 +340,7 @@ class Conversation:
     async def _on_over(self, action: Action | None) -> bool:
         """A reply has ended; False when the conversation is over."""
         if action is not None:
+            self._replies.stop()  # to what came in between: that is not answered any more
             self.end_reason = "agent_hangup"
             if isinstance(action, Transfer):
                 return await self._hand_over(action)
@@ -372,11 +365,12 @@ class Conversation:
             tell=self.happened,
             line=self.tell_line,
             file_ticket=self._answers.file,
-            next_keys=self._next_keys,
+            keys=self._events.hand_over(),
         )
         try:
             await hand_over.run(transfer)
         finally:
+            self.connected = self.connected or hand_over.connected
             if hand_over.connected:
                 self.end_reason = self.outcome = "transferred"
             elif hand_over.caller_gone:
@@ -384,14 +378,16 @@ class Conversation:
             if hand_over.promised:
                 self.outcome = "callback"
         if hand_over.handed_back:
-            self._ear.deaf = self._handing_over = False
-            self._say(phrases.BACK_AGAIN)
+            self._take_back()
         return hand_over.handed_back
 
-    async def _next_keys(self, wait_s: float) -> str:
-        """What the caller keys within `wait_s`, "" when nothing."""
-        with anyio.move_on_after(wait_s):
-            async for event in self._events:
-                if isinstance(event, Keys):
-                    return event.digits
-        return ""
+    def _take_back(self) -> None:
+        """A seat hands the caller back, who may have another question, or say how it was."""
+        self._events.take_back()
+        self._ear.deaf = self._handing_over = self._answer_next = False
+        self._silences = self._failures = 0
+        self._call = self._answers.call = replace(self._call, handed_back=True)
+        self._limit.cancel()  # that was time with the seat too
+        self._tasks.start_soon(self._limit_time)
+        self._tasks.start_soon(self._end_with_leg)  # which may have ended meanwhile
+        self._start(fixed_text(phrases.BACK_AGAIN, None, closing=True), None)

@@ -13,6 +13,7 @@ import anyio
 
 from asr import AsrError, Recognizer, Transcript
 from dialog import Expects
+from voice.calm import Calm
 from voice.endpointing import Endpointer
 from voice.listener import Listener
 from voice.phone import FRAME_S, Leg
@@ -57,6 +58,7 @@ class Keys:
     """Digits the caller keyed, taken together; "0" comes alone and at once."""
 
     digits: str
+    began_s: float = 0.0  # the first of them, on the clock of the caller's audio
 
 
 HeardEvent: TypeAlias = "Turn | Pausing | Heard | HearingFailed | Keys"
@@ -131,19 +133,34 @@ class Ear:
         self._loop = asyncio.get_running_loop()
         self.open_utterances = 0  # heard or still being heard, and not told yet
         self.heard_s = 0.0  # on the clock of the caller's audio
-        self.deaf = False  # while the caller is with a seat, or hears music: audio is not for us
+        self._deaf = False
 
     @property
     def in_turn(self) -> bool:
         """The caller is speaking, or pausing."""
         return self._utterance is not None
 
+    @property
+    def deaf(self) -> bool:
+        """While the caller is with a seat, or hears music: audio is not for us."""
+        return self._deaf
+
+    @deaf.setter
+    def deaf(self, deaf: bool) -> None:
+        self._leg.catch_up()
+        self._deaf = deaf
+
+    def now_s(self) -> float:
+        """On the clock of the caller's audio, with what has just come."""
+        self._leg.catch_up()
+        return self.heard_s
+
     async def listen(self) -> None:
         """Run until the leg is gone."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._collect_keys)
             tasks.start_soon(self._transcribe_all)
-            await self._leg.listen(self._take)
+            await self._leg.listen(self._take, self._calm)
             tasks.cancel_scope.cancel()
 
     async def _transcribe_all(self) -> None:
@@ -155,6 +172,14 @@ class Ear:
     def expect(self, expects: Expects, digits: int = 0) -> None:
         """What the agent's last words asked for, which helps to tell when the answer is over."""
         self._listener.expects, self._listener.digits = expects, digits
+        self._leg.catch_up()
+
+    def _calm(self) -> Calm:
+        """How long the next ticks may wait."""
+        if self.deaf:
+            return Calm(PIECE_FRAMES)
+        partial = self._utterance.partial if self._utterance else ""
+        return self._listener.calm(agent_speaks=self._agent_speaks(), partial=partial)
 
     def _take(self, received: bytes, sent: bytes) -> None:
         """One tick; called by the leg, outside of any task."""
@@ -213,7 +238,9 @@ class Ear:
                 if transcript.final:
                     final = transcript
                 else:
+                    self._leg.catch_up()  # of what came before these words are not known
                     utterance.partial = transcript.text
+                    self._leg.catch_up()
         await utterance.over()
         return Heard(
             final,
@@ -230,19 +257,20 @@ class Ear:
         send, receive = anyio.create_memory_object_stream[str](math.inf)
         async with receive, anyio.create_task_group() as tasks:
             tasks.start_soon(self._forward_keys, send)
-            digits = ""
+            digits, began_s = "", 0.0
             while True:
                 with anyio.move_on_after(KEYS_PAUSE_S if digits else math.inf):
                     try:
                         key = await receive.receive()
                     except anyio.EndOfStream:
                         return
+                    began_s = began_s if digits else self.now_s()
                     if key not in "#" and (digits or key != "0"):
                         self._emit(Turn.HOLD)
                         digits += key
                         continue
                     digits = digits or key
-                self._emit(Turn.RELEASE if digits == "#" else Keys(digits))
+                self._emit(Turn.RELEASE if digits == "#" else Keys(digits, began_s))
                 digits = ""
 
     async def _forward_keys(self, send: anyio.abc.ObjectSendStream[str]) -> None:

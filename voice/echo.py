@@ -19,6 +19,7 @@ _WINDOW = 3 * _FRAME  # samples looked at to find an echo
 _TAPS = 32  # samples, 4 ms: how far a line smears its echo
 _EARLY = 8  # taps before the delay found
 _MEMORY_FRAMES = -(-(_LONGEST + _WINDOW + _TAPS) // _FRAME)
+_POINTS = 2400  # of a transform: not below half of that memory, and of small factors
 
 _ALIKE = 0.55  # share of the energy heard that one delayed copy explains: an echo
 _CLEARLY = 0.78  # the same, for an echo believed at first sight
@@ -44,13 +45,16 @@ class EchoCanceller:
         self._misses = 0
         self._forget()
 
-    def clean(self, frame: bytes, sent: bytes) -> Samples:
-        """The samples of `frame` (20 ms, s16le, 8 kHz) without echo; `sent` went out in the same 20 ms."""
+    def clean(self, frame: bytes, sent: bytes, least: float = 0.0) -> Samples:
+        """The samples of `frame` (20 ms, s16le, 8 kHz) without echo; `sent` went out in the same 20 ms.
+
+        What has less energy than `least`, the sum of squares, is left as it is.
+        """
         self._sent.append(sent)
         self._heard.append(frame)
         self._silent_frames = 0 if sent != SILENCE else self._silent_frames + 1
         samples = np.frombuffer(frame, _INT16).astype(np.float32)
-        if self._silent_frames >= _MEMORY_FRAMES or samples.dot(samples) < _QUIETEST:
+        if self._silent_frames >= _MEMORY_FRAMES or samples.dot(samples) < max(_QUIETEST, least):
             return samples
         past = np.frombuffer(b"".join(self._sent), _INT16).astype(np.float32)
         if self._delay is None or self._misses >= _MISSES:
@@ -122,7 +126,8 @@ def _copies(past: Samples, delay: int, count: int) -> Samples:
     end = len(past) - delay
     piece = past[max(0, end - count - _TAPS + 1) : end]
     piece = np.pad(piece, (count + _TAPS - 1 - len(piece), 0))
-    return np.lib.stride_tricks.sliding_window_view(piece, _TAPS)[:, ::-1]
+    copies = np.lib.stride_tricks.sliding_window_view(piece, _TAPS)[:, ::-1]
+    return np.ascontiguousarray(copies)  # products of views are slow
 
 
 def _most_alike(window: Samples, past: Samples) -> tuple[int, float]:
@@ -131,8 +136,7 @@ def _most_alike(window: Samples, past: Samples) -> tuple[int, float]:
     Looked for at 4 kHz, where most of a voice is: a quarter of the work.
     """
     heard, sent = (x[: len(x) // 2 * 2].reshape(-1, 2).sum(axis=1) for x in (window, past))
-    points = 1 << (len(heard) + len(sent) - 1).bit_length()
-    products = np.fft.irfft(np.fft.rfft(sent, points) * np.conj(np.fft.rfft(heard, points)), points)
+    products = np.fft.irfft(np.fft.rfft(sent, _POINTS) * np.conj(np.fft.rfft(heard, _POINTS)), _POINTS)
     places = len(sent) - len(heard) + 1
     sums = np.concatenate([[0.0], np.cumsum(np.square(sent, dtype=np.float64))])
     energies = sums[len(heard) :] - sums[: -len(heard)]

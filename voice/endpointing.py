@@ -18,7 +18,9 @@ from voice.prosody import Prosody, finality
 
 _DICTATED: tuple[Expects, ...] = ("place", "matter")
 _REMEMBERED = 256  # texts: a silence asks of one again and again
-_ODDS = (-CERTAIN, 0.8, 2.0)  # logarithms: words that surely go on, may go on as well as not, are all
+# Logarithms: below the first words go on, between the next two they may go on or not, from the last on they
+# are all. Chosen, with the waits, on recordings that are not reported (docs/turn-taking.md).
+_ODDS = (-1.2, -1.0, 1.2, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class EndpointSettings:
         1.0  # factor on all waits: above 1 fewer callers are cut off, below 1 answers come sooner
     )
     complete_s: float = 0.3  # after words that surely are all: 社保卡丢了怎么补办
-    uncertain_s: float = 1.4  # after words that may go on as well as not: 社保卡丢了
-    dangling_s: float = 1.5  # after words that surely go on: 我想问一下, half a telephone number
+    uncertain_s: float = 1.36  # after words that may go on as well as not: 社保卡丢了
+    dangling_s: float = 1.6  # after words that surely go on: 我想问一下, half a telephone number
     unknown_s: float = 0.6  # while no words have been recognised
     dictation_s: float = (
         0.9  # at least, while a place or a matter is taken down: people pause between sentences
@@ -84,7 +86,8 @@ class Endpointer:
 
     def wait_s(self, odds: float) -> float:
         """The wait, before `patience`, for these log-odds that the caller has finished."""
-        waits_s = (settings := self._settings).dangling_s, settings.uncertain_s, settings.complete_s
+        settings = self._settings
+        waits_s = settings.dangling_s, settings.uncertain_s, settings.uncertain_s, settings.complete_s
         return float(np.interp(odds, _ODDS, waits_s))
 
 

@@ -39,7 +39,7 @@ class Turn:
 
     call_id: str
     index: int
-    who: Literal["agent", "caller", "seat"]
+    who: Literal["agent", "caller", "seat", "third"]  # a third party in a talk with a seat, as a department
     text: str
     started_s: float
     ended_s: float | None = None

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Literal
 
 from dialog import CallContext, Summary, TicketDraft, Transfer
+from voice.call_events import WaitingKeys
 from voice.events import TransferUpdated
 from voice.kit import Kit
 from voice.overhear import Overhearing
@@ -33,7 +34,7 @@ class HandOver:
     tell: Callable[[str, Mapping[str, Any]], None]  # an event, for the record
     line: Callable[[Literal["caller", "seat"], LineStats], None]
     file_ticket: Callable[[TicketDraft], Awaitable[str]]
-    next_keys: Callable[[float], Awaitable[str]]
+    keys: WaitingKeys
     connected: bool = False
     caller_gone: bool = False
     handed_back: bool = False
@@ -41,10 +42,12 @@ class HandOver:
 
     async def run(self, transfer: Transfer) -> None:
         """Carry `transfer` out to its end, which is the call's. Raises what the policy's steps raise."""
-        kit = self.kit
+        kit, told = self.kit, transfer.summary
         update = TransferUpdated(self.call.call_id, transfer.reason, transfer.summary)
         self.tell("transfer_started", {"reason": transfer.reason})
         kit.journal.emit(update)
+        about = f"{told.category} {told.department} {told.request}"
+        skill = transfer.skill or await kit.board.skill_for(about)
         runner = TransferRunner(
             self.leg,
             phone=kit.phone,
@@ -53,17 +56,17 @@ class HandOver:
             recorder=self.recorder,
             overhearing=self.overhearing,
             settings=kit.seats,
-            say=self.say,
+            say=self._say,
             tell=self.tell,
             line=partial(self.line, "seat"),
-            promise=partial(self._promise, transfer.summary, transfer.skill),
-            next_keys=self.next_keys,
+            promise=partial(self._promise, transfer.summary, skill),
+            pressed=self.keys.pressed,
         )
         outcome = Outcome("failed")
         try:
             request = TransferRequest(
                 transfer.summary,
-                transfer.skill,
+                skill,
                 kit.seats.max_seats,
                 max_wait_s=kit.seats.max_wait_s,
                 priority=1 if transfer.reason == "emergency" else 0,
@@ -76,10 +79,14 @@ class HandOver:
             kit.journal.emit(replace(update, seat=runner.last_seat_id, outcome=outcome.word))
         if kit.callbacks is None:
             return
-        if runner.connected:
+        if outcome.word == "connected":
             await kit.callbacks.reached(self.call)
         elif outcome.caller_gone and runner.queued and not self.promised:
-            await self._call_back("abandoned", transfer.summary, transfer.skill)
+            await self._call_back("abandoned", transfer.summary, skill)
+
+    async def _say(self, text: str) -> None:
+        self.keys.ask()  # what is keyed from here on answers this sentence
+        await self.say(text)
 
     async def _promise(self, summary: Summary, skill: str) -> bool:
         """A call-back, or else a work order that asks the staff for one; a withheld number gets none."""

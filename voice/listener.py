@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from dialog import Expects
 from voice import prosody
+from voice.calm import Calm
 from voice.endpointing import Endpointer
 from voice.phone import FRAME_S
 from voice.prosody import Prosody
@@ -13,6 +15,8 @@ from voice.turns import Turn, TurnSettings, TurnTaker
 from voice.vad import SpeechDetector
 
 _ASK_FROM_S = 0.1  # no silence shorter than this ends a turn
+_QUIET_TICKS = 10  # of a quiet line may wait
+_SPEECH_TICKS = 5  # of speech: they go to the recogniser together
 
 
 class Listener:
@@ -22,6 +26,7 @@ class Listener:
         self._detector = SpeechDetector()
         self._endpointer = endpointer
         self._taker = TurnTaker(settings)
+        self._looks_s = sorted((_ASK_FROM_S, settings.prepare_silence_s))  # into a silence
         self._recent: deque[bytes] = deque(
             maxlen=round(prosody.KEPT_S / FRAME_S) + round(_ASK_FROM_S / FRAME_S)
         )
@@ -50,11 +55,28 @@ class Listener:
         self._recent.append(frame)
         return self._taker.advance(
             FRAME_S,
-            speech=self._detector.is_speech(frame, sent),
+            speech=self._detector.evidence(frame, sent),
             bot_speaking=agent_speaks,
             partial=partial,
             patience_s=self._patience(partial),
         )
+
+    def calm(self, *, agent_speaks: bool, partial: str) -> Calm:
+        """How long the next ticks may wait: nothing that they can hold matters before."""
+        taker = self._taker
+        if not taker.in_turn:
+            left_s = math.inf if agent_speaks else taker.until_no_input_s
+            return Calm(1, min(_QUIET_TICKS, _ticks(left_s)), *self._detector.quiet)
+        if agent_speaks or taker.interrupting:
+            return Calm()
+        next_s = [at_s for at_s in self._looks_s if at_s > taker.silence_s + FRAME_S / 2]
+        if next_s:
+            left_s = next_s[0] - taker.silence_s
+        elif self._judged is not None and self._judged[:3] == (partial, self.expects, self.digits):
+            left_s = self._patience_s - taker.silence_s
+        else:
+            left_s = 0.0
+        return Calm(min(_SPEECH_TICKS, _ticks(min(left_s, taker.until_too_long_s))))
 
     def _patience(self, partial: str) -> float:
         """How long the present silence must last; judged anew when something changed."""
@@ -72,3 +94,8 @@ class Listener:
                 partial, expects=self.expects, digits=self.digits, prosody=self._prosody
             )
         return self._patience_s
+
+
+def _ticks(seconds: float) -> int:
+    """The first tick from now in which so much time has passed."""
+    return max(1, math.ceil(min(seconds, 1.0) / FRAME_S - 1e-6))

@@ -39,6 +39,8 @@ class PlayoutBuffer:
 
     def take(self) -> bytes:
         """Return the next frame, padded with silence; SILENCE itself when nothing is pending."""
+        if not self._pending_bytes:  # most of the time
+            return SILENCE
         with self._lock:
             if not self._pending_bytes or self._held:
                 return SILENCE

@@ -1,19 +1,21 @@
-"""What a caller and a seat say to each other: both sides transcribed, for the record and for who watches."""
+"""What caller, seat and a third party say to each other: each transcribed, for the record and who watches."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator
-from typing import Literal, cast
+from collections.abc import AsyncGenerator, Callable
+from functools import reduce
+from typing import cast
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from voice.call_record import CallRecord
+from voice.call_record import CallRecord, Speaker
+from voice.calm import Calm
 from voice.ear import PIECE_FRAMES, Ear, Heard, HeardEvent, HearingFailed
 from voice.kit import Kit
-from voice.media import SILENCE
+from voice.media import SILENCE, mix
 from voice.phone import FRAME_S, Leg, Tap
 from voice.turns import Turn
 
@@ -29,7 +31,7 @@ class SharedAudio:
         self._leg = leg
         self.also: Tap | None = None
 
-    async def listen(self, hear: Tap) -> None:
+    async def listen(self, hear: Tap, calm: Callable[[], Calm] | None = None) -> None:
         """As Leg.listen."""
 
         def both(received: bytes, sent: bytes) -> None:
@@ -37,7 +39,11 @@ class SharedAudio:
             if self.also is not None:
                 self.also(received, sent)
 
-        await self._leg.listen(both)
+        await self._leg.listen(both, calm)
+
+    def catch_up(self) -> None:
+        """As Leg.catch_up."""
+        self._leg.catch_up()
 
     def dtmf(self) -> AsyncGenerator[str, None]:
         """As Leg.dtmf."""
@@ -51,10 +57,9 @@ class SharedAudio:
 class _Side:
     """One leg's part in a talk, as an Ear takes it: until the talk is over, then until its words are told."""
 
-    def __init__(self, who: Literal["caller", "seat"], overhearing: Overhearing, kit: Kit) -> None:
-        self.who = who
-        self.last = SILENCE  # the frame that the other side hears at present
-        self.other: _Side | None = None
+    def __init__(self, who: Speaker, overhearing: Overhearing, kit: Kit) -> None:
+        self.who: Speaker = who
+        self.last = SILENCE  # the frame that the others hear at present
         self.begun: list[tuple[float, int]] = []  # of turns not told yet: when, and the index they will have
         self.over = False
         self._overhearing = overhearing
@@ -76,14 +81,14 @@ class _Side:
         )
 
     def take(self, received: bytes, sent: bytes) -> None:
-        """One tick of the leg; what it is sent is the other side's voice, which may come back as echo."""
+        """One tick of the leg; what it is sent is the others' voices, which may come back as echo."""
         if self.over:
             return
         if not self._frames:
             self._deaf = self._overhearing.deaf()
             self._began_s = self._overhearing.record.clock_s - FRAME_S
         self.last = SILENCE if self._deaf else received
-        self._frames.append((self.last, self.other.last if self.other else SILENCE))
+        self._frames.append((self.last, self._overhearing.said_to(self)))
         if len(self._frames) >= PIECE_FRAMES:
             self._hand_over()
 
@@ -118,7 +123,10 @@ class _Side:
 
     # what an Ear asks of a leg
 
-    async def listen(self, hear: Tap) -> None:
+    def catch_up(self) -> None:
+        """As Leg.catch_up: all that has come is given in pieces, and none sooner."""
+
+    async def listen(self, hear: Tap, calm: Callable[[], Calm] | None = None) -> None:
         """As Leg.listen; after the talk silence comes, in no time, until the turn is over."""
         async with self._pieces:
             async for began_s, frames in self._pieces:
@@ -139,10 +147,10 @@ class _Side:
 
 
 class Overhearing:
-    """Transcribes a call's talks with seats, both sides, into its record; nothing of it reaches the dialog.
+    """Transcribes a call's talks with seats, all sides, into its record; nothing of it reaches the dialog.
 
     Whatever goes wrong here is told once per call and disturbs no talk. `held` is for the time in which the
-    caller is on hold: what is said then is not said to the other, and is not transcribed.
+    caller is on hold: what is said then is not said to the caller, and is not transcribed.
     """
 
     def __init__(self, caller: SharedAudio, kit: Kit, record: CallRecord) -> None:
@@ -151,7 +159,7 @@ class Overhearing:
         self._caller = caller
         self._kit = kit
         self._tasks: TaskGroup | None = None
-        self._sides: tuple[_Side, ...] = ()  # of the talk that is held at present
+        self._sides: list[_Side] = []  # of the talk that is held at present
         self._running = 0  # sides whose last words are not told
         self._side_over = anyio.Event()
         self._failed = False
@@ -163,25 +171,43 @@ class Overhearing:
 
     def begin(self, seat: Leg) -> None:
         """Caller and seat hear each other."""
-        assert self._tasks is not None
-        caller_side, seat_side = self._sides = (
-            _Side("caller", self, self._kit),
-            _Side("seat", self, self._kit),
-        )
-        caller_side.other, seat_side.other = seat_side, caller_side
         self.held = False
-        self._caller.also = caller_side.take
-        self._tasks.start_soon(self._listen_to, seat, seat_side)
-        for side in self._sides:
-            self._running += 1
-            self._tasks.start_soon(self._run, side)
+        self._caller.also = self._side("caller").take
+        self._listen("seat", seat)
+
+    def add(self, third: Leg) -> None:
+        """A third party, as a department is, hears them and is heard."""
+        self._listen("third", third)
+
+    def drop_third(self) -> None:
+        """It is not in the talk any more; harmless when it was not."""
+        for side in [side for side in self._sides if side.who == "third"]:
+            self._sides.remove(side)
+            side.end()
 
     def end(self) -> None:
-        """They do no longer; harmless twice."""
+        """The talk is over; harmless twice."""
         self._caller.also = None
         for side in self._sides:
             side.end()
-        self._sides = ()
+        self._sides = []
+
+    def _side(self, who: Speaker) -> _Side:
+        assert self._tasks is not None
+        side = _Side(who, self, self._kit)
+        self._sides.append(side)
+        self._running += 1
+        self._tasks.start_soon(self._run, side)
+        return side
+
+    def _listen(self, who: Speaker, leg: Leg) -> None:
+        side = self._side(who)
+        assert self._tasks is not None
+        self._tasks.start_soon(self._listen_to, leg, side)
+
+    def said_to(self, side: _Side) -> bytes:
+        """The frame that this side hears at present: what all others say."""
+        return reduce(mix, (other.last for other in self._sides if other is not side), SILENCE)
 
     async def finish(self) -> None:
         """Wait until the last words are told, at most LAST_WORDS_S and what little comes before them."""
@@ -199,16 +225,16 @@ class Overhearing:
             self.record.happened("transcript_paused" if overloaded else "transcript_resumed", {"why": "load"})
         return self.held or overloaded
 
-    def told(self, who: Literal["caller", "seat"], index: int, event: Heard | HearingFailed) -> None:
+    def told(self, who: Speaker, index: int, event: Heard | HearingFailed) -> None:
         """A turn is over, and recognised."""
         if isinstance(event, HearingFailed):
             self._fail("asr", event.error)
         elif event.transcript.text:
             self.record.said(who, index, event.transcript, event.started_s, event.ended_s)
 
-    async def _listen_to(self, seat: Leg, side: _Side) -> None:
+    async def _listen_to(self, leg: Leg, side: _Side) -> None:
         try:
-            await seat.listen(side.take)
+            await leg.listen(side.take, lambda: Calm(PIECE_FRAMES))
         except Exception as error:
             self._fail("overhearing", error)
 

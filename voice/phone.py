@@ -12,9 +12,11 @@ Errors, as a tree:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from voice.calm import Calm
 
 SAMPLE_RATE = 8000  # Hz of all audio on a leg: mono s16le
 FRAME_S = 0.02
@@ -85,16 +87,22 @@ class Leg(Protocol):
     call_id: str  # ours, one for all legs of a call
     remote: str  # the other side's number or user name
     local: str  # the number that was called (incoming) or the name we call from
+    held: bool  # its other side has put us on hold (RFC 3264, 8.4), and hears nothing
 
     async def answer(self) -> None:
         """Send 200 OK and start the audio. Raises LegGone."""
         ...
 
-    async def listen(self, hear: Tap) -> None:
+    async def listen(self, hear: Tap, calm: Callable[[], Calm] | None = None) -> None:
         """Give every tick (received, sent) from now on to `hear` until the leg is gone.
 
-        Raises what it raises.
+        Each as it comes, or several together where `calm`, asked whenever some were given, allows it. Raises
+        what `hear` raises.
         """
+        ...
+
+    def catch_up(self) -> None:
+        """Give the ticks that have come and wait, and ask anew how long the next may."""
         ...
 
     def dtmf(self) -> AsyncIterator[str]:

@@ -1,4 +1,7 @@
-"""A call's stereo recording on the clock of the caller's leg: left the caller, right us or the seat."""
+"""A call's stereo recording on the clock of the caller's leg: left the caller, right what the caller hears.
+
+That is the agent or the seat; a third party in their talk is mixed with the seat.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,16 @@ class CallRecorder:
         self._journal = journal
         self._paused = False
         self._others: dict[Leg, deque[bytes]] = {}  # what a seat, or a third party, says to the caller
-        self.clock_s = 0.0
+        self._caller = caller
+        self._clock_s = 0.0
         self.sound_s: float | None = None  # when the agent's first sound since expect_sound() left us
         caller.tap(self._on_caller)
+
+    @property
+    def clock_s(self) -> float:
+        """Seconds of the caller's audio so far."""
+        self.catch_up()
+        return self._clock_s
 
     @property
     def failed(self) -> bool:
@@ -51,17 +61,24 @@ class CallRecorder:
         """Write what is heard again; harmless when it was not paused."""
         self._pause(False, "recording_resumed", by)
 
+    def catch_up(self) -> None:
+        """Have what has been heard and sent up to now on tape."""
+        self._caller.catch_up()
+
     def _pause(self, paused: bool, kind: str, by: str) -> None:
+        self.catch_up()
         if self._paused != paused:
             self._paused = paused
             self._journal.emit(Happened(self._call_id, self.clock_s, kind, {"by": by}))
 
     def expect_sound(self) -> None:
         """From now on, note when the next sound is sent to the caller."""
+        self.catch_up()
         self.sound_s = None
 
     def attach(self, other: Leg) -> None:
         """Record what a seat, or a third party, says to the caller."""
+        self.catch_up()
         frames = self._others[other] = deque(maxlen=_WAITING_FRAMES)
         other.tap(lambda received, sent: frames.append(received))
 
@@ -72,7 +89,7 @@ class CallRecorder:
 
     def _on_caller(self, received: bytes, sent: bytes) -> None:
         if self.sound_s is None and sent is not SILENCE and any(sent):
-            self.sound_s = self.clock_s
+            self.sound_s = self._clock_s
         right = sent
         for frames in self._others.values():
             if frames:
@@ -80,4 +97,4 @@ class CallRecorder:
         if self._paused:  # silence of the same length: sound and text stay in step
             received = right = SILENCE
         self._file.write(received, right)
-        self.clock_s += FRAME_S
+        self._clock_s += FRAME_S

@@ -87,12 +87,14 @@ class Reply:
 TextSource = Callable[[Reply], AsyncIterator[str]]
 
 
-def fixed_text(text: str, action: Action | None, *, must_be_heard: bool) -> TextSource:
-    """One sentence, and what is done after it."""
+def fixed_text(
+    text: str, action: Action | None, *, must_be_heard: bool = False, closing: bool = False
+) -> TextSource:
+    """One sentence, and what is done after it; the rest as in dialog.Basis."""
 
     async def source(reply: Reply) -> AsyncIterator[str]:
         reply.action = action
-        reply.basis = replace(reply.basis, must_be_heard=must_be_heard)
+        reply.basis = replace(reply.basis, must_be_heard=must_be_heard, closing=closing)
         yield text
 
     return source
@@ -191,9 +193,10 @@ class Replies:
 
     def pause(self) -> None:
         """Fall silent now, until resume(), or stop() or start() forgets the reply."""
-        reply, self.current = self.current, None
-        if reply is None:
+        if self.current is None:
             return
+        self._recorder.catch_up()  # until now we spoke
+        reply, self.current = self.current, None
         self.paused = reply
         reply.at_last_clause = self._mouth.at_last_clause
         speech = self._mouth.stop()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import anyio
 import structlog
 
+from voice.overhear import Overhearing
 from voice.phone import CallError, Leg, LegGone, Phone
 from voice.policies import StepResult
 from voice.recorder import CallRecorder
@@ -22,7 +24,11 @@ R = StepResult
 
 
 class SeatTalk:
-    """One talk; `music` starts and stops the caller's, `wanted` gives the commands that came meanwhile."""
+    """One talk; `music` starts and stops the caller's, `wanted` gives the commands that came meanwhile.
+
+    While the caller is on hold, seat and third party talk among themselves: that is neither recorded nor
+    transcribed. A seat may also hold with a key of its own telephone.
+    """
 
     def __init__(
         self,
@@ -31,6 +37,7 @@ class SeatTalk:
         *,
         phone: Phone,
         recorder: CallRecorder,
+        overhearing: Overhearing,
         music: Callable[[bool], None],
         wanted: Callable[[], Awaitable[Sequence[Command]]],
         tell: Callable[[str, Mapping[str, Any]], None],
@@ -39,11 +46,14 @@ class SeatTalk:
         self._seat = seat
         self._phone = phone
         self._recorder = recorder
+        self._overhearing = overhearing
         self._music = music
         self._wanted = wanted
         self._tell = tell
         self._third: Leg | None = None
-        self._held = False
+        self._adding: anyio.CancelScope | None = None  # the third party rings, or talks
+        self._held = self._telephone_holds = False
+        self._joining = anyio.Lock()  # who hears whom is changed by one at a time
         self.send_on: Mapping[str, Any] = {}  # to whom, when that is how it ended
 
     async def run(self, joined: Callable[[], None]) -> StepResult:
@@ -51,9 +61,9 @@ class SeatTalk:
 
         `joined` is told when they hear each other. Raises CallError when they cannot be joined.
         """
-        await self._phone.bridge(self._caller, self._seat)
-        self._recorder.attach(self._seat)
+        await self._join(self._seat)
         joined()
+        self._overhearing.begin(self._seat)
         ended = R.CALLER_GONE
         try:
             async with anyio.create_task_group() as self._tasks:
@@ -78,16 +88,25 @@ class SeatTalk:
         return ended
 
     async def _end(self) -> None:
+        self._overhearing.end()
         self._recorder.detach(self._seat)
         if self._held:
             self._music(False)
-        await self._drop()
+
+    async def _join(self, leg: Leg) -> None:
+        await self._phone.bridge(self._caller, leg)
+        self._recorder.attach(leg)
+
+    async def _part(self, leg: Leg) -> None:
+        await self._phone.unbridge(self._caller, leg)
+        self._recorder.detach(leg)  # what is said now is not for the caller
 
     async def _obey(self) -> StepResult:
         """Do what the seat wants until that is the end of the talk."""
+        await self._wanted()  # what was left of a talk before is not for this one
         while True:
             await anyio.sleep(ASK_EVERY_S)
-            for command in await self._wanted():
+            for command in (*self._keyed(), *await self._wanted()):
                 try:
                     ended = await self._do(command)
                 except LegGone:  # whoever watches that leg ends the talk
@@ -98,24 +117,33 @@ class SeatTalk:
                 if ended is not None:
                     return ended
 
+    def _keyed(self) -> Sequence[Command]:
+        """What the seat does with the hold key of its telephone."""
+        if self._seat.held and not self._held:
+            self._telephone_holds = True
+            return (Command("hold"),)
+        if self._telephone_holds and not self._seat.held:
+            self._telephone_holds = False
+            return (Command("resume"),)
+        return ()
+
     async def _do(self, command: Command) -> StepResult | None:
         match command.action:
             case "hold" if not self._held:
-                await self._phone.unbridge(self._caller, self._seat)
-                self._recorder.detach(self._seat)  # what is said now is not for the caller
-                self._held = True
-                self._music(True)
+                async with self._joining:
+                    await self._hold()
                 self._tell("seat_held", {})
+            case "resume" if self._seat.held:
+                self._tell("command_failed", {"action": "resume", "outcome": "telephone_holds"})
             case "resume" if self._held:
-                self._held = False
-                self._music(False)
-                await self._phone.bridge(self._caller, self._seat)
-                self._recorder.attach(self._seat)
+                async with self._joining:
+                    await self._resume()
                 self._tell("seat_resumed", {})
-            case "add" if self._third is None:
-                self._tasks.start_soon(self._add, str(command.detail.get("uri", "")))
-            case "drop":
-                await self._drop()
+            case "add" if self._adding is None:
+                self._adding = anyio.CancelScope()
+                self._tasks.start_soon(self._add, str(command.detail.get("uri", "")), self._adding)
+            case "drop" if self._adding is not None:
+                self._adding.cancel()
             case "send_on":
                 self.send_on = command.detail
                 self._tell("sent_on", dict(command.detail))
@@ -125,30 +153,54 @@ class SeatTalk:
                 return R.HANDED_BACK
         return None
 
-    async def _add(self, uri: str) -> None:
-        """Ring a third party and let all three hear each other until it leaves."""
+    async def _hold(self) -> None:
+        await self._part(self._seat)
+        self._held = self._overhearing.held = True
+        if self._third is not None:
+            with suppress(LegGone):  # whoever watches that leg sees to it
+                await self._part(self._third)
+        self._music(True)
+
+    async def _resume(self) -> None:
+        self._music(False)
         try:
-            leg = await self._phone.dial(uri, call_id=self._caller.call_id, timeout_s=RING_S)
-        except CallError as error:
-            self._tell("command_failed", {"action": "add", "outcome": error.outcome})
-            return
+            await self._join(self._seat)
+        except CallError:
+            self._music(True)  # still on hold, and not in silence
+            raise
+        self._held = self._overhearing.held = False
+        if self._third is not None:
+            with suppress(LegGone):
+                await self._join(self._third)
+
+    async def _add(self, uri: str, scope: anyio.CancelScope) -> None:
+        """Ring a third party and let all three hear each other until it leaves, or is dropped."""
+        with scope:
+            try:
+                leg = await self._phone.dial(uri, call_id=self._caller.call_id, timeout_s=RING_S)
+                await self._talk_with(leg)
+            except CallError as error:
+                self._tell("command_failed", {"action": "add", "outcome": error.outcome})
+        self._adding = None
+
+    async def _talk_with(self, leg: Leg) -> None:
         self._third = leg
         try:
-            await self._phone.bridge(self._seat, leg)
-            if not self._held:
-                await self._phone.bridge(self._caller, leg)
-            self._recorder.attach(leg)
-            self._tell("third_party", {"joined": True})
+            async with self._joining:
+                await self._phone.bridge(self._seat, leg)
+                if not self._held:
+                    await self._join(leg)
+            self._overhearing.add(leg)
+            self._tell("third_party", {"joined": True, "number": leg.remote})
             await leg.gone()
-        except LegGone:
-            log.info("third_party_gone", call_id=self._caller.call_id)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._drop()
-        self._tell("third_party", {"joined": False})
+            self._tell("third_party", {"joined": False})
 
     async def _drop(self) -> None:
         leg, self._third = self._third, None
         if leg is not None:
+            self._overhearing.drop_third()
             self._recorder.detach(leg)
             await leg.hangup()

@@ -11,12 +11,13 @@ from voice.policies import Queued
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A person with a telephone."""
+    """A person with a telephone; `call_id` is the call that it was claimed for."""
 
     id: str
     name: str
     uri: str
     skills: tuple[str, ...] = ()
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ class SeatBoard(Protocol):
 
         `exclude` holds the ids of seats that were tried already, `only` the one that is wanted.
         """
+        ...
+
+    async def skill_for(self, about: str) -> str:
+        """The skill of a seat that `about` names, the longest; "" where it names none."""
         ...
 
     async def leave(self, call_id: str) -> None:

@@ -65,9 +65,9 @@ class TransferRunner:
         tell: Callable[[str, Mapping[str, Any]], None],
         line: Callable[[LineStats], None],
         promise: Callable[[], Awaitable[bool]],
-        next_keys: Callable[[float], Awaitable[str]],
+        pressed: Callable[[str, float], Awaitable[bool]],
     ) -> None:
-        """`say` speaks to the caller, `next_keys` waits so long for what the caller keys ("": nothing).
+        """`say` speaks to the caller, `pressed` says whether they press that key within so many seconds.
 
         `promise` has the caller called back; False: nobody will be.
         """
@@ -82,7 +82,7 @@ class TransferRunner:
         self._tell = tell
         self._line = line
         self._promise = promise
-        self._next_keys = next_keys
+        self._pressed = pressed
         self._music: anyio.CancelScope | None = None
         self._tried: list[str] = []
         self._seat: SeatCall | None = None  # the one at present
@@ -136,7 +136,7 @@ class TransferRunner:
         if isinstance(step, ClaimSeat):
             return await self._claim(step)
         if isinstance(step, AskKey):
-            return R.ACCEPTED if await self._next_keys(step.wait_s) == "1" else R.NO_ANSWER
+            return R.ACCEPTED if await self._pressed("1", step.wait_s) else R.NO_ANSWER
         if isinstance(step, DialQueue):
             self._seat = self._call(None, self._queue_number)
             self.last_seat_id = self._seat.name
@@ -224,9 +224,9 @@ class TransferRunner:
 
     async def _claim(self, step: ClaimSeat) -> Result:
         """Take a seat as soon as there is one for us, within `step.wait_s`."""
-        skill, only = self._wanted.get("skill", step.skill), self._wanted.get("seat", "")
         call_id, waits_until = self._caller.call_id, anyio.current_time() + step.wait_s
         while True:
+            skill, only = self._wanted.get("skill", step.skill), self._wanted.get("seat", "")
             with anyio.CancelScope(shield=True):  # else a caller who hangs up now leaves a seat claimed
                 found = await self._board.claim(
                     skill, call_id, self._tried, priority=step.priority, only=only
@@ -234,7 +234,10 @@ class TransferRunner:
             if isinstance(found, Seat):
                 self._seat, self._wanted = self._call(found, found.id), {}
                 return R.DONE
-            if anyio.current_time() + CLAIM_EVERY_S > waits_until:
+            if only and not found.on_duty:  # that very seat is not at work: another, then
+                self._wanted = {}
+                continue
+            if not found.on_duty or anyio.current_time() + CLAIM_EVERY_S > waits_until:
                 if found.on_duty and self._request.max_wait_s:
                     self.queued = True
                     self._tell("queued", {"ahead": found.ahead, "expected_s": round(found.expected_s)})
@@ -253,6 +256,7 @@ class TransferRunner:
             seat.leg,
             phone=self._phone,
             recorder=self._recorder,
+            overhearing=self._overhearing,
             music=self._switch_music,
             wanted=self._commands,
             tell=seat.tell,
@@ -261,21 +265,16 @@ class TransferRunner:
             ended = await talk.run(self._joined)
         except CallError:
             return R.UNREACHABLE
-        finally:
-            self._overhearing.end()
         self._wanted = talk.send_on
         seat.tell("unbridged", {"by": ended.value})
         return ended
 
     def _joined(self) -> None:
         assert self._seat is not None
-        assert self._seat.leg is not None
         self.connected = True
         self._seat.tell("bridged")
-        self._overhearing.begin(self._seat.leg)
 
     def _switch_music(self, on: bool) -> None:
-        self._overhearing.held = on
         if on:
             self._start_music()
         else:

@@ -28,18 +28,25 @@ class Turn(Enum):
 class TurnSettings:
     """Tuning, all in seconds of audio. How long a silence ends a turn is voice.endpointing's to say."""
 
-    start_speech_s: float = 0.1  # speech before a turn begins
+    start_speech_s: float = 0.1  # speech before a turn begins; half of it where it is unmistakable
     preroll_s: float = 0.3  # audio before the begin that belongs to the turn
     resume_speech_s: float = 0.06  # speech that ends a silence; less is a click
     prepare_silence_s: float = 0.12  # silence after which a reply is prepared
     no_input_s: float = 6.0  # silence, from the end of the agent's audio, before NO_INPUT
     max_turn_s: float = 30.0  # a turn is ended after this
-    hold_speech_s: float = 0.14  # speech over the agent that silences it for the time being
+    hold_speech_s: float = 0.1  # speech over the agent that silences it for the time being
     hold_silence_s: float = 0.24  # silence after which a hold is over
     barge_in_speech_s: float = 0.16  # speech over the agent before words in it can interrupt
     barge_in_anyway_s: float = 1.2  # speech over the agent that interrupts without words recognised
     murmur_s: float = 0.8  # of 嗯嗯 over the agent, after which it goes on beside them
     false_alarm_s: float = 1.0  # after an interruption, without words recognised
+
+
+def _weight(speech: float, bot_speaking: bool) -> float:
+    """Over the agent even doubtful speech counts in full: to fall silent for nothing is a hesitation only."""
+    if speech and bot_speaking:
+        return max(1.0, speech)
+    return speech or -1.0
 
 
 class TurnTaker:
@@ -52,6 +59,7 @@ class TurnTaker:
         self.turn_s = 0.0  # since BEGAN
         self.silence_s = 0.0  # since the caller's last speech
         self._speech_s = 0.0  # recent speech; short gaps only wear it down
+        self._weighed_s = 0.0  # the same by its weight
         self._run_s = 0.0  # of speech, without a gap
         self._turn_speech_s = 0.0  # speech within the turn
         self._quiet_s = 0.0  # since anybody spoke
@@ -61,21 +69,33 @@ class TurnTaker:
         self._alarmed = False  # once a turn: from then on it takes words to interrupt
         self._prepared_for = ""
 
+    @property
+    def until_no_input_s(self) -> float:
+        """Until NO_INPUT comes if nobody speaks."""
+        return self._settings.no_input_s - self._quiet_s
+
+    @property
+    def until_too_long_s(self) -> float:
+        """Until the turn is ended whatever is said."""
+        return self._settings.max_turn_s - self.turn_s
+
     def stir(self) -> None:
         """The caller did something else than speak: they are there."""
         self._quiet_s = 0.0
 
     def advance(
-        self, seconds: float, *, speech: bool, bot_speaking: bool, partial: str = "", patience_s: float = 0.6
+        self, seconds: float, *, speech: float, bot_speaking: bool, partial: str = "", patience_s: float = 0.6
     ) -> Turn | None:
         """Take `seconds` of audio that was speech or not.
 
-        `partial` is the transcript of the turn so far, `patience_s` how long a silence ends it.
+        `speech` is 0 for none, else how much it weighs while no turn has begun: 1 as it is, 2 where it is
+        unmistakable. `partial` is the transcript of the turn so far, `patience_s` how long a silence ends it.
         """
         self._run_s = self._run_s + seconds if speech else 0.0
         paused = self.silence_s > 0.0 and self._run_s < self._settings.resume_speech_s - _EPSILON_S
         self.silence_s = self.silence_s + seconds if paused or not speech else 0.0
         self._speech_s = self._speech_s + seconds if speech else max(0.0, self._speech_s - seconds)
+        self._weighed_s = max(0.0, self._weighed_s + seconds * _weight(speech, bot_speaking))
         self._quiet_s = 0.0 if speech or bot_speaking or self.in_turn else self._quiet_s + seconds
         if self.in_turn:
             self.turn_s += seconds
@@ -84,7 +104,7 @@ class TurnTaker:
                 self._reset()
                 return Turn.ENDED
             return self._over_agent(seconds, bot_speaking, partial) or self._pause(partial)
-        if self._speech_s >= self._settings.start_speech_s - _EPSILON_S:
+        if self._weighed_s >= self._settings.start_speech_s - _EPSILON_S:
             self.in_turn = True
             self.turn_s = 0.0
             self._turn_speech_s = self._speech_s
@@ -97,10 +117,10 @@ class TurnTaker:
     def _reset(self) -> None:
         self.in_turn = self.interrupting = False
         self._holding = self._held = self._alarmed = False
-        self._speech_s = self._interrupting_s = 0.0
+        self._speech_s = self._weighed_s = self._interrupting_s = 0.0
         self._prepared_for = ""
 
-    def _is_over(self, speech: bool, patience_s: float) -> bool:
+    def _is_over(self, speech: float, patience_s: float) -> bool:
         silent = not speech and self.silence_s >= patience_s - _EPSILON_S
         return silent or self.turn_s >= self._settings.max_turn_s - _EPSILON_S
 

@@ -1,4 +1,4 @@
-"""Voice activity: does this frame hold the caller's speech?"""
+"""Voice activity: does this frame hold the caller's speech, and how surely?"""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import functools
 import math
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
 
+from voice import second_opinion
 from voice.echo import EchoCanceller
 from voice.media import SILENCE
 from voice.phone import FRAME_BYTES, SAMPLE_RATE
+from voice.second_opinion import SecondOpinion
 
 Numbers = npt.NDArray[np.float32]
 
+_sum, _max = np.add.reduce, np.maximum.reduce  # the methods of arrays take twice as long to call these
 _FRAME = FRAME_BYTES // 2  # samples
 _WINDOW = 256  # samples, 32 ms
 _BIN_HZ = SAMPLE_RATE / _WINDOW
@@ -41,29 +45,64 @@ _OVER_FLOOR_DB = 3.0  # below that the line is as quiet as ever
 _FLOOR_FALLS = 0.2  # of the way, per frame
 _FLOOR_RISES_DB = 0.2  # per frame: 10 dB/s
 _BAND_FLOOR_RISES_DB = 0.1
-_LIKELY = -1.2  # log odds above which a frame is speech
+
+# The mean magnitude of noise is 0.8 of its root mean square, that of a voice 0.6 and more.
+_NOISE, _PLAINLY = 0.8, 0.62
+_STEADY_DB = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How log odds of speech become a frame's worth of evidence."""
+
+    likely: float  # above that, a frame is speech
+    ordinary: float  # above that: what makes a frame's worth
+    plain: float  # as much as one frame may be worth: no single one begins a turn
+
+    def evidence(self, log_odds: float) -> float:
+        """0.0 is no speech, 1.0 an ordinary frame's worth of it."""
+        return min(max(0.0, log_odds - self.likely) / self.ordinary, self.plain)
+
+
+ALONE = Judgement(-1.4, 1.5, 2.0)  # of our network's log odds
+TOGETHER = Judgement(-1.0, 0.4, 2.5)  # of the second opinion's, and a share of ours
+_SHARE = 0.5
 
 
 class SpeechDetector:
     """One call's voice activity: it learns the line's noise and takes the agent's own echo out.
 
     Quiet frames are told by their level alone; the others by a small recurrent network, from what
-    `Features` measures. The network is trained by `bench.vad_training`.
+    `Features` measures, and a second opinion, where that can be had and `alone` is not wanted. The network
+    is trained by `bench.vad_training`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool = False) -> None:
         self._echo = EchoCanceller()
         self._features = Features()
         self._network = _network()
         self._state = np.zeros(self._network.size, np.float32)
+        self._second = None if alone or not second_opinion.is_there() else SecondOpinion()
 
-    def is_speech(self, frame: bytes, sent: bytes = SILENCE) -> bool:
-        """Judge one frame of 20 ms at the telephone's rate; `sent` went out in the same 20 ms."""
-        seen = self._features.measure(self._echo.clean(frame, sent))
+    @property
+    def quiet(self) -> tuple[float, float]:
+        """The mean magnitudes of samples from which up to which the next frames surely are no speech."""
+        return self._features.quiet
+
+    def evidence(self, frame: bytes, sent: bytes = SILENCE) -> float:
+        """Judge one frame of 20 ms at the telephone's rate; `sent` went out in the same 20 ms.
+
+        0.0 is no speech, 1.0 an ordinary frame's worth of it, more what is hard to mistake.
+        """
+        samples = self._echo.clean(frame, sent, self._features.least_energy)
+        seen = self._features.measure(samples)
+        second = self._second.hear(samples, quiet=seen is None) if self._second else None
         if seen is None:
-            return False
+            return 0.0
         self._state, log_odds = self._network.step(seen, self._state)
-        return log_odds > _LIKELY
+        if second is None:
+            return ALONE.evidence(log_odds)
+        return TOGETHER.evidence(second + _SHARE * log_odds)
 
 
 class Features:
@@ -79,6 +118,22 @@ class Features:
         self._combs = np.zeros(len(_LAGS), np.float32)
         self._spectra: deque[Numbers] = deque(maxlen=6)
 
+    @property
+    def least_energy(self) -> float:
+        """Of a frame's samples, the sum of squares below which it is too quiet to be speech."""
+        dbfs = _QUIETEST_DBFS if self._floor_dbfs is None else self._floor_dbfs + _OVER_FLOOR_DB
+        return _FRAME * math.pow(10, (max(dbfs, _QUIETEST_DBFS) + _FULL_SCALE_DB) / 10)
+
+    @property
+    def quiet(self) -> tuple[float, float]:
+        """The mean magnitudes between which frames are too quiet for speech, and leave the floor as it is."""
+        if self._floor_dbfs is None:
+            return 0.0, 0.0
+        loudest = _PLAINLY * _rms(max(self._floor_dbfs + _OVER_FLOOR_DB, _QUIETEST_DBFS))
+        if self._floor_dbfs + _OVER_FLOOR_DB <= _QUIETEST_DBFS:
+            return 0.0, loudest
+        return _NOISE * _rms(self._floor_dbfs - _STEADY_DB), loudest
+
     def measure(self, samples: Numbers) -> Numbers | None:
         """The features of one frame, or None where it is too quiet to be speech on this line."""
         power = float(samples.dot(samples)) / _FRAME
@@ -91,24 +146,24 @@ class Features:
         if level < _QUIETEST_DBFS or level < floor + _OVER_FLOOR_DB:
             return None
         spectrum = np.fft.rfft(window[-_WINDOW:] * _HANN)
-        powers = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) + np.float32(100.0)
+        powers = (spectrum.real**2 + spectrum.imag**2).astype(np.float32, copy=False) + np.float32(100.0)
         bands = 10 * np.log10(_BANK @ powers) - np.float32(_WHITE_DB)
         over = self._over_band_floors(bands, floor)
         heights = np.array([(level - floor) / 10, level / 10 + 3], np.float32)
-        shape = (bands - bands.sum() / _BANDS) / 10
+        shape = (bands - _sum(bands) / _BANDS) / 10
         harmonics = self._harmonics(powers[_TELEPHONE])
         return np.concatenate((over / 10, shape, heights, harmonics, self._comb(window)))
 
     def _comb(self, window: Numbers) -> Numbers:
         """How evenly the peaks of the spectrum are spaced, whatever its shape: now, and lately."""
-        spectrum = np.abs(np.fft.rfft(window * _LONG_HANN)).astype(np.float32) + np.float32(30.0)
+        spectrum = np.abs(np.fft.rfft(window * _LONG_HANN)).astype(np.float32, copy=False) + np.float32(30.0)
         wide = slice(_VOICED.start - _AROUND - 1, _VOICED.stop + _AROUND)
         sums = spectrum[wide].cumsum()
         peaks = np.minimum(spectrum[_VOICED] / (sums[2 * _AROUND + 1 :] - sums[: -2 * _AROUND - 1]), 0.4)
-        peaks -= peaks.mean()
+        peaks -= _sum(peaks) / len(peaks)
         combs = _TO_LONG_LAGS @ (peaks / np.float32(math.sqrt(float(peaks.dot(peaks))) + 1e-6))
         self._combs = (self._combs + combs) / 2
-        return np.array((combs.max() * 2 - 1, self._combs.max() * 2 - 1), np.float32)
+        return np.array((_max(combs) * 2 - 1, _max(self._combs) * 2 - 1), np.float32)
 
     def _over_band_floors(self, bands: Numbers, floor: float) -> Numbers:
         floors = self._band_floors
@@ -122,10 +177,10 @@ class Features:
 
     def _harmonics(self, powers: Numbers) -> Numbers:
         """How far one pitch explains the spectrum, how steady it is, how much of it is one tone or two."""
-        total = float(powers.sum())
+        total = float(_sum(powers))
         amplitudes = np.sqrt(powers)
         pitched = amplitudes[:_PITCHED]
-        pitches = _TO_LAGS @ (pitched / pitched.sum())
+        pitches = _TO_LAGS @ (pitched / _sum(pitched))
         self._pitches = (self._pitches + pitches) / 2
         spectrum: Numbers = amplitudes / np.float32(math.sqrt(total))
         self._spectra.append(spectrum)
@@ -135,11 +190,11 @@ class Features:
         for _ in range(2):
             peak = int(rest.argmax())
             rest[max(0, peak - 2) : peak + 3] = 0
-            left.append(math.log10(float(rest.sum()) / total + 1e-5))
+            left.append(math.log10(float(_sum(rest)) / total + 1e-5))
         return np.array(
             (
-                4 * pitches.max(),
-                4 * self._pitches.max(),
+                4 * _max(pitches),
+                4 * _max(self._pitches),
                 4 * float(spectrum.dot(lately)) - 3,
                 4 * float(spectrum.dot(self._spectra[0])) - 3,
                 *left,
@@ -173,6 +228,10 @@ def _network() -> Network:
     """The trained network, shared by all calls: it holds no state."""
     with resources.files("voice").joinpath("vad.npz").open("rb") as file, np.load(file) as data:
         return Network(data)
+
+
+def _rms(dbfs: float) -> float:
+    return math.pow(10, (dbfs + _FULL_SCALE_DB) / 20)
 
 
 def _bank() -> Numbers:

@@ -7,7 +7,7 @@ const id = decodeURIComponent(location.pathname.split("/").pop());
 const path = `/api/v1/calls/${encodeURIComponent(id)}`;
 const list = document.getElementById("turns");
 
-const WHO = { caller: "来电人", agent: "智能话务员", seat: "人工坐席" };
+const WHO = { caller: "来电人", agent: "智能话务员", seat: "人工坐席", third: "第三方" };
 const STAGE = { endpoint: "判断说完", asr: "语音识别", dialog: "思考答复", tts: "语音合成" };
 const EVENT = {
   barge_in: "来电人打断",

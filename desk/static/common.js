@@ -11,11 +11,14 @@ export class ApiError extends Error {
 }
 
 // Ask the API; a session that is over leads to the sign-in page (unless `stay`).
-export async function api(path, { method = "GET", body, stay = false, headers = {} } = {}) {
+export async function api(path, { method = "GET", body, file, stay = false, headers = {} } = {}) {
   const options = { method, credentials: "same-origin", headers: { ...headers } };
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
+  } else if (file !== undefined) {
+    options.headers["Content-Type"] = "application/octet-stream";
+    options.body = file;
   }
   const response = await fetch(path, options);
   if (response.status === 401 && !stay) {
@@ -33,6 +36,7 @@ export async function api(path, { method = "GET", body, stay = false, headers = 
 // With `always` a page behind others holds it too; `shown(up)` is told whether the line is up.
 export function live(changed, { always = false, shown = () => {} } = {}) {
   const sign = document.getElementById("live");
+  sign.textContent = "连接中";
   let source = null;
   let missed = false;
   const show = (up) => {
@@ -91,17 +95,41 @@ export function h(name, props = {}, ...children) {
   return element;
 }
 
-export async function header() {
-  const account = await api("/api/v1/session");
-  document.getElementById("account").textContent = `${account.name} · ${ROLE[account.role] ?? account.role}`;
-  document.getElementById("sign-out").addEventListener("click", async () => {
-    await api("/api/v1/session", { method: "DELETE" });
-    location.assign("/login");
-  });
-  return account;
+export const ROLE = { seat: "坐席", ops: "运营", admin: "管理员" };
+
+const EVERYBODY = ["seat", "ops", "admin"];
+const PAGES = [
+  ["/seat", "坐席工作台", EVERYBODY], ["/", "通话记录", EVERYBODY], ["/callbacks", "回电任务", EVERYBODY],
+  ["/knowledge", "知识库", ["ops", "admin"]], ["/seats", "座位", ["ops", "admin"]], ["/outbox", "工单推送", ["ops", "admin"]],
+  ["/accounts", "账号", ["admin"]], ["/audit", "操作记录", ["admin"]],
+];
+
+// The way to the other pages that this account may see. With `stay` they open beside this one.
+export function showHeader(account, { stay = false, signOut = endSession } = {}) {
+  const here = location.pathname.startsWith("/calls/") ? "/" : location.pathname;
+  const target = stay ? "_blank" : undefined;
+  const links = PAGES.filter(([, , roles]) => roles.includes(account.role)).map(([path, words]) =>
+    h("a", path === here ? { href: path, "aria-current": "page" } : { href: path, target }, words));
+  document.getElementById("nav").replaceChildren(...links);
+  if (stay) document.querySelector(".brand").href = here;
+  const mine = h("a", { href: "/account", target, title: "我的账号：修改密码、动态验证码" }, `${account.name} · ${ROLE[account.role] ?? account.role}`);
+  document.getElementById("account").replaceChildren(mine);
+  document.getElementById("sign-out").addEventListener("click", signOut);
 }
 
-export const ROLE = { seat: "坐席", ops: "运营", admin: "管理员" };
+async function endSession() {
+  await api("/api/v1/session", { method: "DELETE" });
+  location.assign("/login");
+}
+
+// Who is signed in, with the header filled; null where the page is not for this role, and says so.
+export async function header(roles = EVERYBODY) {
+  const account = await api("/api/v1/session");
+  showHeader(account);
+  if (roles.includes(account.role)) return account;
+  document.querySelector("main").replaceChildren(h("p.empty", {}, `您的账号（${ROLE[account.role] ?? account.role}）不能使用这个页面。`));
+  return null;
+}
 
 export const OUTCOME = {
   answered: ["已答复", "good"],
@@ -134,6 +162,8 @@ export const maskNumber = (number) =>
 
 const DAY = new Intl.DateTimeFormat("sv-SE", { timeZone: ZONE, dateStyle: "short" });
 const CLOCK = new Intl.DateTimeFormat("zh-CN", { timeZone: ZONE, timeStyle: "medium", hourCycle: "h23" });
+
+export const dayOf = (at) => DAY.format(at);  // 2025-03-01, the day in China
 
 export function dateTime(iso) {
   if (!iso) return "—";

@@ -1,35 +1,25 @@
 // The seat's page: where one sits, its status, the call that rings or runs there, and the live events of it all.
-import { ApiError, ROLE, api, calmly, h, live, maskNumber, minutes } from "./common.js";
+import { ApiError, api, calmly, h, live, maskNumber, minutes, showHeader } from "./common.js";
 import { showTalk } from "./seat_talk.js";
 import { showHistory, showSummary } from "./seat_facts.js";
 import { OrderForm } from "./seat_order.js";
 import { clearAdvice, suggest } from "./seat_advice.js";
 import { bindCommands, setCommands } from "./seat_commands.js";
 import { loadToday } from "./seat_today.js";
+import { notice, tell } from "./seat_notices.js";
+import { toggleAudio } from "./seat_audio.js";
 
 const $ = (id) => document.getElementById(id);
 const STATUS = { away: "暂离", free: "空闲", ringing: "来电振铃", talking: "通话中", wrap_up: "整理中" };
-const HAPPENED = {
-  seat_answered: "电话已接起", seat_accepted: "已接受，正在接通来电人", bridged: "已与来电人接通",
-  seat_held: "来电人正在听等待音乐", seat_resumed: "已恢复通话", sent_on: "正在转给其他坐席", handed_back: "已转回智能助手",
-  unbridged: "与来电人的通话已结束", call_ended: "通话已结束", seat_failed: "电话没有接通", seat_declined: "已拒接", seat_no_answer: "电话没有确认接听",
-};
-const FAILED = { busy: "对方忙", declined: "对方拒接", no_answer: "无人应答", unreachable: "线路不通", failed: "线路不通" };
-
 const state = { account: null, seat: null, waiting: 0, wrapUpS: null, skewMs: 0, callId: null, call: null, verdict: "", held: false, third: false };
-const summaries = new Map();  // of transfers under way, by call: they come before the telephone rings
+const coming = new Map();  // who calls and what for, by call: it comes before the call itself is read
 const order = new OrderForm($("order"));
 let asked = 0;
+const near = new Set();  // calls whose events come here live: they run on the node that serves this page
 let told = 0;  // how often an event changed the seat: what was asked before is then out of date
 
 const mine = (event) => event.call_id && event.call_id === state.callId;
 const inCall = () => ["ringing", "talking"].includes(state.seat?.status);
-
-function notice(words, tone = "") {
-  $("notice").textContent = words;
-  $("notice").className = `notice ${tone}`;
-  $("notice").hidden = !words;
-}
 
 // Do what was asked for and say why it did not work.
 async function attempt(action, words = {}) {
@@ -62,6 +52,8 @@ function drawState() {
   $("queue").textContent = state.waiting ? `排队 ${state.waiting} 人` : "无人排队";
   $("queue").classList.toggle("busy", state.waiting > 0);
   setCommands(seat, state);
+  const talking = seat.status === "talking";
+  $("talk-state").replaceChildren(...[talking && state.held ? h("span.badge.warm", {}, "保持中，来电人听音乐") : "", talking && state.third ? h("span.badge.info", {}, "三方通话中") : ""]);
   drawClock();
   drawPop();
   const ringing = seat.status === "ringing";
@@ -81,23 +73,33 @@ function drawClock() {
 function popFacts() {
   const { call, seat } = state;
   const waited = minutes((Date.now() + state.skewMs - new Date(seat.since)) / 1000);
-  const since = call?.answered_at ? `，通话已 ${minutes((Date.now() + state.skewMs - new Date(call.answered_at)) / 1000)}` : "";
+  const answeredAt = (call ?? coming.get(state.callId))?.answered_at;
+  const since = answeredAt ? `，通话已 ${minutes((Date.now() + state.skewMs - new Date(answeredAt)) / 1000)}` : "";
   const summary = currentSummary();
-  return [summary?.category, summary?.place, summary?.mood ? `情绪：${summary.mood}` : "", `振铃 ${waited}${since}`].filter(Boolean).join(" · ");
+  return [isEmergency() ? "紧急" : "", summary?.category, summary?.place, summary?.mood ? `情绪：${summary.mood}` : "", `振铃 ${waited}${since}`].filter(Boolean).join(" · ");
 }
 
-const currentSummary = () => summaries.get(state.callId) ?? state.call?.transfer?.summary ?? null;
+const currentSummary = () => coming.get(state.callId)?.summary ?? state.call?.transfer?.summary ?? null;
+
+const isEmergency = () => (coming.get(state.callId)?.reason ?? state.call?.transfer?.reason) === "emergency";
+
+function expect(callId, known) {
+  coming.set(callId, { ...coming.get(callId), ...known });
+  if (coming.size > 200) coming.delete(coming.keys().next().value);
+}
 
 function drawPop() {
   const ringing = state.seat?.status === "ringing";
   $("pop").hidden = !ringing;
   if (!ringing) return;
   const summary = currentSummary();
-  $("pop-title").textContent = `来电 ${state.call?.caller || summary?.caller || (state.call ? "未显示号码" : "")}`;
+  const known = state.call ?? coming.get(state.callId);
+  $("pop-title").textContent = `来电 ${known?.caller || summary?.caller || (known ? "未显示号码" : "")}`;
   $("pop-request").textContent = summary?.request || "正在读取摘要…";
   $("pop-facts").textContent = popFacts();
   $("accept").disabled = $("decline").disabled = state.verdict !== "";
   $("pop").classList.toggle("decided", state.verdict !== "");
+  $("pop").classList.toggle("urgent", isEmergency());
   if (state.verdict === "accepted") $("pop-request").textContent = "已接听，请拿起电话，马上接通来电人。";
   if (state.verdict === "declined") $("pop-request").textContent = "已拒接，来电将转给其他坐席。";
 }
@@ -136,7 +138,8 @@ async function readCall() {
   if (number !== asked || callId !== state.callId) return;
   const known = state.call;
   state.call = found;
-  if (found.transfer) summaries.set(callId, found.transfer.summary);
+  if (found.transfer) expect(callId, { summary: found.transfer.summary, reason: found.transfer.reason });
+  if (known && !near.has(callId)) found.events.slice(known.events.length).forEach(tell);  // on another node
   const steps = found.events.filter((event) => event.kind === "seat_held" || event.kind === "seat_resumed");
   state.held = steps.at(-1)?.kind === "seat_held";
   state.third = found.events.filter((event) => event.kind === "third_party").at(-1)?.detail.joined ?? false;
@@ -268,8 +271,9 @@ function offline(yes) {
 }
 
 function seatEvent(event) {
-  const { id, ...fields } = event.detail;
+  const { id, call, ...fields } = event.detail;
   if (id !== state.seat?.id) return;
+  if (call) expect(event.call_id, { ...call, summary: call.summary ?? coming.get(event.call_id)?.summary });
   if (fields.user !== state.account.name && fields.user !== state.seat.user) {  // somebody else sits here now
     refresh().catch(unreachable);
     return;
@@ -300,11 +304,9 @@ function callEvent(event) {
   } else if (event.kind === "third_party") {
     state.third = detail.joined;
     drawState();
-    notice(detail.joined ? "第三方已加入通话" : "第三方已离开通话");
-  } else if (event.kind === "command_failed") {
-    notice(`没有成功：${FAILED[detail.outcome] ?? "线路不通"}`, "bad");
   }
-  if (HAPPENED[event.kind]) notice(HAPPENED[event.kind]);
+  tell(event);
+  near.add(event.call_id);
   if (event.kind !== "turn" && event.kind !== "suggestion" && event.kind !== "draft") rereadCall();
 }
 
@@ -313,14 +315,12 @@ function happened(event) {
     refresh().then(() => Promise.all([readCall(), today()])).then(() => offline(false)).catch(unreachable);
     return;
   }
-  if (event.kind === "transfer") {
-    summaries.set(event.call_id, event.summary);
-    if (summaries.size > 200) summaries.delete(summaries.keys().next().value);
-  }
+  if (event.kind === "transfer") expect(event.call_id, { summary: event.summary, reason: event.reason });
   if (event.kind === "seat") seatEvent(event);
   else if (event.kind === "queue_length") { state.waiting = event.detail.waiting; drawState(); }
   else if (event.kind === "seat_ringing") rings(event);
-  if (mine(event)) callEvent(event);
+  if (mine(event) && event.kind !== "seat") callEvent(event);
+  else if (mine(event)) rereadCall();
   if (event.kind === "transfer" && mine(event)) { drawPop(); drawCall(); }
   if (["transfer", "ticket", "call_ended"].includes(event.kind) && !state.callId) today();
 }
@@ -328,7 +328,7 @@ function happened(event) {
 // --- keys ---
 
 const KEYS = { F2: () => answer("accepted"), F4: () => answer("declined"), F8: go, F9: () => $("hold").click() };
-const ALT = { KeyA: () => answer("accepted"), KeyD: () => answer("declined"), KeyK: () => $("search").q.focus() };
+const ALT = { KeyA: () => answer("accepted"), KeyD: () => answer("declined"), KeyK: () => $("search").q.focus(), KeyP: toggleAudio };
 
 document.addEventListener("keydown", (event) => {
   if (!state.seat) return;
@@ -348,15 +348,16 @@ $("go").addEventListener("click", go);
 $("away").addEventListener("click", () => setStatus("away"));
 $("leave").addEventListener("click", leaveSeat);
 $("close-call").addEventListener("click", closeCall);
-$("sign-out").addEventListener("click", signOut);
 bindCommands(() => state, attempt, notice);
 setInterval(drawClock, 500);
 // A line may be dead without the browser noticing; and turns of a call on another node are only in the database.
-setInterval(() => refresh().then(() => offline(false)).catch(unreachable), 5000);
-setInterval(() => { if (inCall()) rereadCall(); }, 2000);
+setInterval(() => refresh().then(() => offline(false)).catch(unreachable), 10_000);
+let beats = 0;
+setInterval(() => { if (inCall() && (!near.has(state.callId) || (beats += 1) % 5 === 0)) rereadCall(); }, 2000);
 
 await refresh().catch(unreachable);
-if (state.account) $("account").textContent = `${state.account.name} · ${ROLE[state.account.role] ?? state.account.role}`;
+if (state.account) showHeader(state.account, { stay: true, signOut });
 today();
 drawCall();
+api("/api/v1/taxonomy").then((found) => order.offerCategories(found.items)).catch(unreachable);
 live(happened, { always: true, shown: (up) => (up ? refresh().then(() => offline(false)).catch(unreachable) : offline(true)) });

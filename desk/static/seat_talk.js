@@ -1,7 +1,8 @@
 // What is said in the call, as it is said: turns and events, each drawn anew only when it has changed.
 import { h, minutes } from "./common.js";
+import { hear, showAudio } from "./seat_audio.js";
 
-const WHO = { caller: "市民", agent: "智能助手", seat: "坐席" };
+const WHO = { caller: "市民", agent: "智能助手", seat: "坐席", third: "第三方" };
 const EVENT = {
   transfer_started: "开始转人工", seat_ringing: "坐席振铃", seat_answered: "坐席接听", seat_accepted: "坐席接受", seat_declined: "坐席拒接",
   seat_failed: "坐席未接通", seat_no_answer: "坐席未确认", bridged: "来电人与坐席已接通", unbridged: "与坐席的通话结束", seat_held: "保持", seat_resumed: "恢复通话",
@@ -9,14 +10,19 @@ const EVENT = {
 };
 
 const list = document.getElementById("turns");
-const audio = document.getElementById("audio");
 const drawn = new Map();  // key -> what its element was made of
 let shown = null;
 let following = true;  // whether the newest words stay in view: until somebody scrolls back
 
 const toEnd = () => { list.scrollTop = list.scrollHeight; };
-list.addEventListener("scroll", () => { following = list.scrollHeight - list.scrollTop - list.clientHeight < 60; });
-new ResizeObserver(() => { if (following) toEnd(); }).observe(list);
+let height = 0;  // when it changes, the list is scrolled by that and not by somebody
+list.addEventListener("scroll", () => {
+  if (list.clientHeight === height) following = list.scrollHeight - list.scrollTop - height < 60;
+});
+new ResizeObserver(() => {
+  height = list.clientHeight;
+  if (following) toEnd();
+}).observe(list);
 
 function eventWords(event) {
   if (event.kind === "third_party") return event.detail.joined ? "第三方加入通话" : "第三方离开通话";
@@ -26,7 +32,8 @@ function eventWords(event) {
 function turnItem(turn) {
   const cut = turn.interrupted && turn.heard_text !== null && turn.heard_text !== undefined && turn.text.startsWith(turn.heard_text);
   const text = cut ? [turn.heard_text, h("s", { title: "被打断，来电人没有听到" }, turn.text.slice(turn.heard_text.length))] : turn.text;
-  return h(`li.turn.${turn.who}`, {}, h("time", {}, minutes(turn.started_s)), h("div.bubble", {}, h("div.who", {}, WHO[turn.who] ?? turn.who), h("div.text", {}, text)));
+  const from = h("button.from", { type: "button", tabIndex: -1, title: "从这里听录音", onclick: () => hear(turn.started_s) }, h("time", {}, minutes(turn.started_s)));
+  return h(`li.turn.${turn.who}`, {}, from, h("div.bubble", {}, h("div.who", {}, WHO[turn.who] ?? turn.who), h("div.text", {}, text)));
 }
 
 const eventItem = (event) => h("li.event", {}, h("time", {}, minutes(event.at_s)), h("span", {}, eventWords(event)));
@@ -42,11 +49,10 @@ export function showTalk(call) {
   if (id !== shown) {
     drawn.clear();
     list.replaceChildren();
-    audio.pause();
-    audio.removeAttribute("src");
     shown = id;
     following = true;
   }
+  showAudio(call);
   if (!call) {
     list.replaceChildren(h("li.empty", {}, "正在读取通话…"));
     return;
@@ -62,6 +68,4 @@ export function showTalk(call) {
   const same = items.length === list.childElementCount && items.every((item, n) => list.children[n] === item);
   if (!same) list.replaceChildren(...(items.length ? items : [h("li.empty", {}, "还没有人说话。")]));
   if (!same && stay) toEnd();
-  audio.hidden = !call.recording;
-  if (call.recording && !audio.hasAttribute("src")) audio.src = call.recording;
 }

@@ -1,4 +1,4 @@
-// The calls that were handed to this seat today.
+// The calls that were handed to this seat in the last 24 hours: a night shift has its own from before midnight.
 import { api, dateTime, h } from "./common.js";
 
 const OUTCOME = {

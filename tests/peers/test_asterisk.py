@@ -11,7 +11,8 @@ import pytest
 from tests.peers.asterisk_server import ASTERISK, CARRIER, free_port, running_asterisk
 from tests.sip.agent import Agent, eventually, kinds, running_agent, voice_cache
 from tests.sip.pbx import NUMBER, Manners, Pbx
-from tests.sip.plain import Address, SeatPhone
+from tests.sip.plain import Address
+from tests.sip.seat_phone import SeatPhone
 
 pytestmark = [
     pytest.mark.peers,

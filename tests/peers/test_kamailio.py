@@ -32,7 +32,8 @@ from tests.sip.agent import (
     words,
 )
 from tests.sip.agent import settings as node_settings
-from tests.sip.plain import SeatPhone, sdp
+from tests.sip.plain import sdp
+from tests.sip.seat_phone import SeatPhone
 
 MISSING = [name for name in ("kamailio", "kamcmd") if shutil.which(name) is None]
 pytestmark = [

@@ -10,14 +10,20 @@ from dataclasses import dataclass
 
 import anyio
 import anyio.lowlevel
+import numpy as np
 
 from tests.sim.fakes import MUSIC, Utterance, clause_of, spoken_frames
+from voice.calm import Calm
 from voice.media import SILENCE, PlayoutBuffer
 from voice.phone import FRAME_S, CallError, LegGone, LineStats, NoAnswer, Tap
 from voice.policies import Queued
 from voice.seats import Command, Ended, Seat
 
 HIGH_WATER_S = 0.5
+
+
+def magnitude(frame: bytes) -> float:
+    return float(np.abs(np.frombuffer(frame, "<i2").astype(int)).mean())
 
 
 # -- legs ----------------------------------------------------------------------------------------------------
@@ -41,6 +47,7 @@ class ScriptedLeg:
         self.call_id = call_id
         self.remote = remote
         self.local = local
+        self.held = False
         self.heard: list[Run] = []
         self.speech_began_at = 0.0  # of the test's side
         self.last_sound_at = 0.0
@@ -51,10 +58,15 @@ class ScriptedLeg:
         self._tap: Tap | None = None
         self._digits: asyncio.Queue[str | None] = asyncio.Queue()
         self._hear: Tap | None = None
+        self._calm_of: Callable[[], Calm] | None = None
+        self._calm = Calm()
+        self._waiting: list[tuple[bytes, bytes]] = []  # ticks not given yet
+        self._giving = False
+        self._below_s = -1.0  # the most that may be pending for one who waits
         self._moved = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[str] = self._loop.create_future()
-        self.answered_at = 0.0
+        self.answered_at, self.gone_at = 0.0, math.inf
         self._ticks = 0
 
     # the test's side
@@ -73,6 +85,8 @@ class ScriptedLeg:
 
     def leave(self, why: str = "remote_hangup") -> None:
         if not self._gone.done():
+            self.catch_up()
+            self.gone_at = self._loop.time()
             self._gone.set_result(why)
             self._digits.put_nowait(None)
             self._moved.set()
@@ -97,12 +111,23 @@ class ScriptedLeg:
             self._cleared = False
             self.heard[-1].frames += 1
             self.heard[-1].ended_at = now + FRAME_S
-        if self._tap is not None:
-            self._tap(received, sent)
-        if self._hear is not None:
-            self._hear(received, sent)
-        self._moved.set()
+        self._waiting.append((received, sent))
+        if self._calm.ends(received, magnitude) or self._playout.pending_s <= self._below_s:
+            self.catch_up()
         self._loop.call_at(self.answered_at + self._ticks * FRAME_S, self._tick)
+
+    def _give(self) -> None:
+        if self._giving:
+            return
+        self._giving = True
+        while self._waiting:
+            received, sent = self._waiting.pop(0)
+            if self._tap is not None:
+                self._tap(received, sent)
+            if self._hear is not None:
+                self._hear(received, sent)
+            self._moved.set()
+        self._giving = False
 
     # voice.phone.Leg
 
@@ -112,33 +137,42 @@ class ScriptedLeg:
         self.answered_at = self._loop.time()
         self._tick()
 
-    async def listen(self, hear: Tap) -> None:
-        self._hear = hear
+    async def listen(self, hear: Tap, calm: Callable[[], Calm] | None = None) -> None:
+        self.catch_up()
+        self._hear, self._calm_of = hear, calm
+        self.catch_up()
         try:
             await self.gone()
         finally:
-            self._hear = None
+            self._hear = self._calm_of = None
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        self._give()
+        self._calm = self._calm_of() if self._calm_of is not None else Calm()
 
     async def dtmf(self) -> AsyncGenerator[str, None]:
         while (key := await self._digits.get()) is not None:
             yield key
 
     async def play(self, pcm: bytes) -> None:
-        await self._until(lambda: self._playout.pending_s < HIGH_WATER_S)
+        await self._until(HIGH_WATER_S)
         await anyio.lowlevel.checkpoint_if_cancelled()
         self._playout.put(pcm)
 
     async def drained(self) -> None:
-        await self._until(lambda: self._playout.pending_s == 0.0)
+        await self._until(0.0)
 
-    async def _until(self, ready: Callable[[], bool]) -> None:
+    async def _until(self, pending_s: float) -> None:
         while True:
             if self._gone.done():
                 raise LegGone("the leg has ended")
-            if ready():
+            if self._playout.pending_s <= pending_s:
                 return
             self._moved.clear()
+            self._below_s = max(self._below_s, pending_s)
             await self._moved.wait()
+            self._below_s = -1.0
 
     def clear(self) -> float:
         self._cleared = True
@@ -154,6 +188,7 @@ class ScriptedLeg:
         return self._playout.sent_s
 
     def tap(self, listener: Tap | None) -> None:
+        self.catch_up()
         self._tap = listener
 
     async def send_dtmf(self, digits: str) -> None: ...
@@ -181,10 +216,11 @@ class SeatScript:
     leaves_after_answer_s: float = math.inf
     leaves_after_bridge_s: float = math.inf
     bridge_fails: bool = False
+    skills: tuple[str, ...] = ()
 
     @property
     def seat(self) -> Seat:
-        return Seat(self.id, self.id, f"sip:{self.id}@test")
+        return Seat(self.id, self.id, f"sip:{self.id}@test", self.skills)
 
 
 @dataclass
@@ -203,6 +239,7 @@ class ScriptedPhone:
         self._seats = {seat.seat.uri: seat for seat in seats}
         self._refer = refer or ReferScript()
         self.legs: dict[str, ScriptedLeg] = {}
+        self.joined: set[frozenset[str]] = set()  # pairs who hear each other, by the names of their legs
         self.log: list[str] = []
         self.headers: Mapping[str, str] = {}
 
@@ -237,11 +274,13 @@ class ScriptedPhone:
         if script.bridge_fails or a.is_gone or b.is_gone:
             raise LegGone("scripted")
         self.log.append(f"{script.id} talks")
+        self.joined.add(frozenset((a.remote, b.remote)))
         if script.leaves_after_bridge_s < math.inf:
             asyncio.get_running_loop().call_later(script.leaves_after_bridge_s, b.leave)
 
     async def unbridge(self, a: ScriptedLeg, b: ScriptedLeg) -> None:  # type: ignore[override]
         self.log.append(f"{b.remote} is apart")
+        self.joined.discard(frozenset((a.remote, b.remote)))
 
     async def refer(
         self, leg: ScriptedLeg, target: str, *, timeout_s: float, headers: Mapping[str, str] | None = None
@@ -295,6 +334,10 @@ class ScriptedBoard:
                 return seat
         self.waits = True
         return Queued(self.ahead, sum(status != "away" for status in self.status.values()), 60.0)
+
+    async def skill_for(self, about: str) -> str:
+        named = (skill for seat in self._seats for skill in seat.skills if skill in about)
+        return max(named, key=len, default="")
 
     async def leave(self, call_id: str) -> None:
         self.waits = False

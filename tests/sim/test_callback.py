@@ -12,8 +12,9 @@ import pytest
 from dialog import CallContext, Summary, phrases
 from dialog.scripts import NOT_CONFIRMED, load_script
 from tests.sim.lines import ScriptedBoard, ScriptedLeg, ScriptedPhone, SeatScript
-from tests.sim.scenario import CALLER, Call, Scenario, Step, check_any_call
-from tests.sim.steps import agent, agent_begins, caller, hangs_up, happens, keys, silence
+from tests.sim.scenario import ANSWER, CALLER, Call, Scenario, Step, check_any_call
+from tests.sim.steps import agent, agent_begins, caller, hangs_up, happens, keys, music, silence
+from tests.sim.test_seat_talk import wants
 from tests.sim.virtual_time import run_virtual
 from voice.callback import RING_S, CallBack, CameOf, call_back
 from voice.events import CallStarted
@@ -88,9 +89,10 @@ def place(
     refuses: type[CallError] | None = None,
     asking: bool = False,
     last: bool = False,
+    seat: str = "",
 ) -> Held:
     """Place the call while the person does `steps`."""
-    return run_virtual(_place, steps, seats or [], refuses, asking, last)
+    return run_virtual(_place, steps, seats or [], refuses, asking, last, seat)
 
 
 async def _place(
@@ -99,6 +101,7 @@ async def _place(
     refuses: type[CallError] | None,
     asking: bool,
     last: bool,
+    seat: str,
 ) -> Held:
     scenario = Scenario("placed", [], ("", ""), seats=seats)
     leg = ScriptedLeg(call_id="c0ffee", remote=CALLER)
@@ -106,7 +109,7 @@ async def _place(
     call, book = Call(scenario, leg, phone, ScriptedBoard(seats)), Book()
     kit = replace(call.kit(), callbacks=book)
     script = ASKING if asking else PROMISED
-    task = CallBack("cb1", "promised", CALLER, URI, SUMMARY, script, skill="社保", last=last)
+    task = CallBack("cb1", "promised", CALLER, URI, SUMMARY, script, skill="社保", seat=seat, last=last)
     came_of: list[CameOf] = []
 
     async def ring() -> None:
@@ -139,6 +142,15 @@ def test_who_says_that_they_called_talks_to_a_seat_that_knows_the_matter() -> No
     (started,) = [event for event in held.call.journal.events if isinstance(event, CallStarted)]
     assert (started.caller, started.callee) == ("12345", CALLER)
     assert held.book == Book(), "the one that is being kept is closed by its result"
+
+
+@pytest.mark.parametrize(("seat", "talks"), [("s2", "s2"), ("", "s1"), ("s3", "s1")])
+def test_the_seat_that_it_was_given_to_talks_or_any_where_that_is_not_free(seat: str, talks: str) -> None:
+    seats = [SeatScript(name, leaves_after_bridge_s=20.0) for name in ("s1", "s2")]
+    steps = agent(WHO), caller("对是我"), agent(PROMISED.thanks), happens("bridged")
+    held = place(*steps, seats=seats, seat=seat)
+    assert held.call.journal.transfer
+    assert (held.call.journal.transfer.seat, held.came_of.result) == (talks, "connected")
 
 
 @pytest.mark.parametrize("refuses", [Busy, Declined, NoAnswer, Unreachable])
@@ -206,6 +218,74 @@ def test_a_person_who_is_asked_for_before_that_is_told_that_nobody_confirmed() -
     transfer = held.call.journal.transfer
     assert transfer
     assert transfer.summary.open_points == (*SUMMARY.open_points, NOT_CONFIRMED)
+
+
+AFTERWARDS = (
+    agent(WHO),
+    caller("对是我"),
+    agent(PROMISED.thanks),
+    happens("bridged"),
+    music(),
+    wants("hand_back"),
+    agent(phrases.BACK_AGAIN, within_ms=9000),
+)
+
+
+def test_who_is_handed_back_may_ask_something_else_as_any_caller_may() -> None:
+    held = place(
+        *AFTERWARDS,
+        caller("社保卡丢了怎么补办"),
+        agent(ANSWER),
+        caller("没有了谢谢"),
+        agent(phrases.ASK_SATISFACTION),
+        caller("满意"),
+        agent(phrases.RATED_GOODBYE),
+        seats=[SeatScript()],
+    )
+    assert held.came_of == CameOf("connected")
+    assert held.call.journal.ended.satisfaction == 3
+
+
+def test_a_work_order_that_they_file_then_makes_it_no_call_in_vain() -> None:
+    held = place(
+        *AFTERWARDS,
+        caller("我要投诉楼下的饭店半夜油烟很大"),
+        silence(1.0),
+        keys("0", after_s=6.0),
+        happens("bridged", times=2),
+        hangs_up(after_s=3.0),
+        seats=[SeatScript()],
+    )
+    assert held.came_of == CameOf("connected")
+    transfer = held.call.journal.transfer
+    assert transfer
+    assert "油烟" in transfer.summary.request, "the newer matter"
+
+
+def test_who_asks_for_a_seat_again_is_given_one_that_knows_the_matter() -> None:
+    seats = [SeatScript(), SeatScript(id="seat-2")]
+    held = place(
+        *AFTERWARDS,
+        caller("转人工"),
+        agent(phrases.TO_HUMAN),
+        happens("bridged", times=2),
+        hangs_up(after_s=2.0),
+        seats=seats,
+    )
+    transfer = held.call.journal.transfer
+    assert transfer
+    assert (transfer.summary, transfer.outcome) == (SUMMARY, "connected")
+    assert held.came_of == CameOf("connected")
+
+
+def test_who_asks_for_a_seat_again_and_gets_none_is_rung_again() -> None:
+    seats = [SeatScript()]
+
+    async def busy(call: Call) -> None:
+        seats[0].refuses = Busy
+
+    held = place(*AFTERWARDS, busy, caller("转人工"), agent(phrases.TO_HUMAN), silence(9.0), seats=seats)
+    assert held.came_of == CameOf("no_seat")
 
 
 def test_a_script_is_asked_to_its_end_and_the_answers_kept_with_what_was_said() -> None:

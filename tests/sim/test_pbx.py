@@ -9,9 +9,9 @@ import pytest
 
 from dialog import phrases
 from tests.sim.lines import ReferScript, SeatScript
-from tests.sim.scenario import GREETING, Scenario, hold
+from tests.sim.scenario import GREETING, Call, Scenario, hold
 from tests.sim.steps import agent, agent_begins, caller, hangs_up, happens, music
-from voice.phone import Busy, Declined, Unreachable
+from voice.phone import Busy, Declined, LegGone, Unreachable
 
 pytestmark = [pytest.mark.sim]
 
@@ -287,3 +287,29 @@ def test_the_caller_hears_music_or_words_all_the_time() -> None:
     started_s = next(event.at_s for event in call.journal.happened if event.kind == "transfer_started")
     waiting = [run for run in call.leg.heard if run.began_at - call.leg.answered_at >= started_s - 1]
     assert max(after.began_at - before.ended_at for before, after in pairwise(waiting)) <= 0.3
+
+
+async def leaves_while_being_joined(call: Call) -> None:
+    """The caller hangs up in the very moment in which the queue is joined to them."""
+
+    async def bridge(*legs: object) -> None:
+        call.leg.leave()
+        raise LegGone("scripted")
+
+    call.phone.bridge = bridge  # type: ignore[method-assign]
+
+
+def test_a_caller_who_hangs_up_as_they_are_joined_is_promised_nothing() -> None:
+    hold(
+        Scenario(
+            "the caller hangs up in the moment of the joining",
+            [*ASKED, leaves_while_being_joined, happens("seat_answered")],
+            handover="dial",
+            seats=queue(),
+            end=("caller_hangup", "answered"),
+            turns=TO_HUMAN,
+            events=f"transfer_started {ANSWERS}",
+            transfer=CALLER_GONE,
+            tickets=0,
+        )
+    )

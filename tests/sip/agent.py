@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -30,6 +31,8 @@ ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-for-these-tests"
 START_TIMEOUT_S = 60.0
 CALL_TIMEOUT_S = 60.0
+RTP_FIRST, RTP_OF_AGENT = 10_000, 200  # ports; all below those that systems choose
+RTP_OF_WORKER, RTP_WORKERS = 5_000, 4
 KNOWLEDGE = """question,answer,phrasings,department,source
 社保卡丢了怎么补办？,请您带上身份证，到银行网点补办。,请问社保卡丢了怎么补办,市人力资源和社会保障局,《社保卡办理指南》
 """
@@ -113,7 +116,9 @@ class Agent:
         assert match, f"{line!r}; {self.errors()[-2000:]}"
         self.sip, self.desk = match.groups()
         self.address = ("127.0.0.1", int(self.sip.rpartition(":")[2]))
-        self.api = httpx.Client(base_url=self.desk, headers={"Authorization": f"Bearer {TOKEN}"})
+        self.api = httpx.Client(
+            base_url=self.desk, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=CALL_TIMEOUT_S
+        )
 
     def errors(self) -> str:
         """What it wrote to stderr: its log."""
@@ -274,10 +279,20 @@ def voice_cache(factory: pytest.TempPathFactory) -> Path:
     return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "voice-cache"
 
 
+def _rtp_ranges() -> Iterator[str]:
+    """Ports for one agent after another; who talked with one that is gone may still send to its ports."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % RTP_WORKERS
+    mine = range(RTP_FIRST + worker * RTP_OF_WORKER, RTP_FIRST + (worker + 1) * RTP_OF_WORKER, RTP_OF_AGENT)
+    return itertools.cycle(f"{first}-{first + RTP_OF_AGENT - 1}" for first in mine)
+
+
+_RTP_RANGES = _rtp_ranges()
+
+
 def settings(cache: Path, **sections: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Loopback, free ports, the offline voice, little knowledge; `sections` are laid over that."""
     base: dict[str, dict[str, Any]] = {
-        "sip": {"host": "127.0.0.1", "port": 0, "rtp_ports": "16384-18383"},
+        "sip": {"host": "127.0.0.1", "port": 0, "rtp_ports": next(_RTP_RANGES)},
         "desk": {"port": 0},
         "limits": {
             "loop_late_s": 10.0,

@@ -6,8 +6,6 @@ import re
 import secrets
 import socket
 import struct
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -155,96 +153,3 @@ class SipClient:
             message = SipMessage.parse(self._socket.recv(MAX_BYTES))
             if message.status >= 200:
                 return message
-
-
-class SeatPhone:
-    """A seat's telephone: answers every INVITE with `statuses` in turn, and notes what it is sent.
-
-    With 200 as the last it takes the call, plays silence and then presses `keys`.
-    """
-
-    def __init__(self, *statuses: int, keys: str = "") -> None:
-        self.statuses = statuses
-        self.keys = keys
-        self.received: list[SipMessage] = []
-        self._socket = loopback_socket()
-        self._audio = loopback_socket()
-        self._thread = threading.Thread(target=self._serve, name="seat", daemon=True)
-        self._stopping = False
-        self._invite: tuple[SipMessage, Address] | None = None
-
-    @property
-    def uri(self) -> str:
-        return "sip:1001@{}:{}".format(*self._socket.getsockname())
-
-    def __enter__(self) -> SeatPhone:
-        self._socket.settimeout(0.1)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stopping = True
-        self._thread.join(timeout=10)
-        self._socket.close()
-        self._audio.close()
-
-    def methods(self) -> list[str]:
-        """The requests received, repetitions left out."""
-        seen = {
-            (message.method, message.header("CSeq"), message.header("Call-ID")): 0
-            for message in self.received
-        }
-        return [method for method, _, _ in seen]
-
-    def _serve(self) -> None:
-        while not self._stopping:
-            try:
-                raw, source = self._socket.recvfrom(MAX_BYTES)
-            except TimeoutError:
-                continue
-            if not raw.strip():
-                continue  # a keep-alive
-            message = SipMessage.parse(raw)
-            if not message.status:
-                self.received.append(message)
-                self._answer(message, source)
-
-    def _answer(self, message: SipMessage, source: Address) -> None:
-        if message.method == "INVITE":
-            if self._invite and self._invite[0].header("Via") == message.header("Via"):
-                return  # sent again
-            self._invite = (message, source)
-            for status in self.statuses:
-                self._respond(message, source, status)
-        elif message.method == "CANCEL":
-            self._respond(message, source, 200)
-            if self._invite:
-                self._respond(*self._invite, 487)
-        elif message.method == "BYE":
-            self._respond(message, source, 200)
-        elif message.method == "ACK" and self._invite and self.statuses[-1:] == (200,):
-            self._press(self._invite[0])
-
-    def _respond(self, request: SipMessage, source: Address, status: int) -> None:
-        body = sdp(self._audio.getsockname()[1]) if status == 200 and request.method == "INVITE" else ""
-        lines = [f"SIP/2.0 {status} Told"]
-        lines += [f"Via: {via}" for via in request.headers["via"]]
-        lines += [f"{name}: {request.header(name)}" for name in ("From", "Call-ID", "CSeq")]
-        lines += [f"To: {request.header('To')};tag=seat", f"Contact: <{self.uri}>"]
-        lines += ["Content-Type: application/sdp"] if body else []
-        lines += [f"Content-Length: {len(body)}"]
-        self._socket.sendto(("\r\n".join(lines) + "\r\n\r\n" + body).encode(), source)
-
-    def _press(self, invite: SipMessage) -> None:
-        """A second of silence, then the keys."""
-        sequence = 0
-        for _ in range(50):
-            packet = rtp_packet(8, sequence, sequence * 160, PCMA_SILENCE, marker=not sequence)
-            self._audio.sendto(packet, invite.rtp)
-            sequence += 1
-            time.sleep(0.02)
-        for key in self.keys:
-            for packet in event_packets(invite.event_payload, key, sequence, sequence * 160):
-                self._audio.sendto(packet, invite.rtp)
-                time.sleep(0.02)
-            sequence += 8

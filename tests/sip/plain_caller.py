@@ -28,17 +28,26 @@ QUIET_S = 0.8  # the agent has fallen silent; pauses between its clauses are sho
 
 @dataclass(frozen=True, slots=True)
 class RtpPacket:
-    """What RTP's header says (RFC 3550), and the payload."""
+    """What RTP's header says (RFC 3550), the payload, and when it came by the monotonic clock."""
 
     payload_type: int
     sequence: int
     timestamp: int
     payload: bytes
+    at: float = 0.0
 
     @classmethod
-    def parse(cls, raw: bytes) -> RtpPacket:
+    def parse(cls, raw: bytes, at: float = 0.0) -> RtpPacket:
         _, kind, sequence, timestamp, _ = struct.unpack("!BBHII", raw[:12])
-        return cls(kind & 0x7F, sequence, timestamp, raw[12:])
+        return cls(kind & 0x7F, sequence, timestamp, raw[12:], at)
+
+
+def is_sound(packet: RtpPacket) -> bool:
+    """Whether an A-law packet is no silence."""
+    if packet.payload_type != PCMA:
+        return False
+    samples = np.frombuffer(from_a_law(packet.payload), "<i2")
+    return bool(np.abs(samples.astype(np.int32)).max(initial=0) > SOUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,8 @@ class PlainCaller:
         self.heard: list[RtpPacket] = []
         self.requests: list[SipMessage] = []  # of the agent, in the dialog
         self.send_to: Address | None = None
+        self.said_at = 0.0  # when the last packet of what it was told to say went out
+        self.dead = False  # its line: nothing more is sent
         self._agent = agent
         self._sip, self._rtp = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
         for each in (self._sip, self._rtp):
@@ -134,18 +145,31 @@ class PlainCaller:
     def ask(self, pcm: bytes, *, timeout_s: float = 40.0) -> None:
         """Wait until the agent is silent, speak, and hear its answer out."""
         deadline = time.monotonic() + timeout_s
-        self._wait(lambda: self._quiet_for() > QUIET_S, deadline)
+        self.until_quiet(timeout_s=timeout_s)
         self.say(pcm)
-        self._wait(lambda: not self._frames, deadline)
-        spoken = time.monotonic()
+        spoken = self.until_said()
         self._wait(lambda: self._last_sound > spoken + 0.1, deadline)
         self._wait(lambda: self._quiet_for() > QUIET_S, deadline)
+
+    def until_quiet(self, *, timeout_s: float = 40.0) -> None:
+        """Wait until the agent has said something and is silent."""
+        self._wait(lambda: self._quiet_for() > QUIET_S, time.monotonic() + timeout_s)
+
+    def until_said(self) -> float:
+        """Wait until all that is queued has been sent; when its last packet was."""
+        self._wait(lambda: not self._frames, time.monotonic() + 40.0)
+        time.sleep(FRAME_S)
+        return self.said_at
 
     def say(self, pcm: bytes) -> None:
         """Queue speech, mono s16le at 8 kHz."""
         whole = pcm + bytes(-len(pcm) % FRAME_BYTES)
         coded = to_a_law(whole)
         self._frames.extend(Frame(coded[at : at + 160]) for at in range(0, len(coded), 160))
+
+    def fall_silent(self) -> None:
+        """What is left of it is not said."""
+        self._frames.clear()
 
     def press(self, digit: str, payload_type: int, *, marker: bool = True) -> None:
         """Queue a key as RFC 4733 events; some gateways leave the marker bit out."""
@@ -253,19 +277,20 @@ class PlainCaller:
             stamp, marker = (sequence - frame.since) * 160, frame.marker or sequence == first
             packet = rtp_packet(frame.payload_type, sequence, stamp, frame.payload, marker=marker)
             assert self.send_to is not None
-            self._rtp.sendto(packet, self.send_to)
+            if not self.dead:
+                self._rtp.sendto(packet, self.send_to)
+            if frame.payload is not PCMA_SILENCE:
+                self.said_at = time.monotonic()
             sequence, due = sequence + 1, due + FRAME_S
             while (left := due - time.monotonic()) > 0:
                 if select.select([self._rtp], [], [], left)[0]:
                     self._hear(self._rtp.recv(MAX_BYTES))
 
     def _hear(self, raw: bytes) -> None:
-        packet = RtpPacket.parse(raw)
+        packet = RtpPacket.parse(raw, time.monotonic())
         self.heard.append(packet)
-        if packet.payload_type == PCMA:
-            samples = np.frombuffer(from_a_law(packet.payload), "<i2")
-            if np.abs(samples.astype(np.int32)).max(initial=0) > SOUND:
-                self._last_sound = time.monotonic()
+        if is_sound(packet):
+            self._last_sound = packet.at
 
 
 def _ok(request: SipMessage) -> bytes:

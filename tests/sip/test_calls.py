@@ -136,6 +136,9 @@ def test_either_side_can_hang_up(calls: dict[str, Answered]) -> None:
     ends = {codec: (report["end_reason"], call["end_reason"]) for codec, (report, call) in calls.items()}
     assert ends["PCMA"] == ends["G722"] == ("caller_hangup", "caller_hangup")
     assert ends["PCMU"] == ("agent_hangup", "agent_hangup"), "the agent said goodbye and hung up"
+    assert calls["PCMU"][0]["turns"][0]["answer_s"] > 1, (
+        "the goodbye is measured although the call ends with it"
+    )
 
 
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])

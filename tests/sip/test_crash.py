@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.sip.agent import QUESTION, Agent, eventually, kinds, recognised, running_agent, stored_call, words
+from tests.sip.plain_caller import PlainCaller
 
 pytestmark = [pytest.mark.sip]
 
@@ -59,3 +61,28 @@ def test_the_drain_ends_after_its_time(agent: Agent) -> None:
     assert caller.report()["end_reason"] == "agent_hangup", "it gets a BYE"
     assert stored_call(agent, caller.number)["ended_at"]
     assert "Traceback" not in agent.errors()
+
+
+def test_who_talked_with_a_killed_agent_does_not_get_into_the_next_call(
+    tmp_path: Path, voice_cache: Path
+) -> None:
+    """A trunk goes on sending to the port of a process that is gone; audio of either is not for the other."""
+    sip = {"rtp_ports": "16384-18383"}
+    with (
+        running_agent(tmp_path, voice_cache, sip=sip) as agent,
+        PlainCaller(agent.address, "13000000001") as old,
+    ):
+        old.dial()
+        eventually(lambda: old.heard)
+        agent.kill()
+        agent.start()
+        known = len(old.heard)
+        with PlainCaller(agent.address, "13000000002") as new:
+            answer = new.invite()
+            time.sleep(0.2)  # the other's packets are there first
+            new.accept(answer)
+            new.press("5", answer.event_payload)
+            agent.until_event(new.number, "dtmf")
+            assert len(new.heard) > 10
+            assert len(old.heard) == known
+            new.hang_up()

@@ -11,6 +11,7 @@ import pytest
 from dialog import phrases
 from tests.sip.agent import ANSWER, QUESTION, Agent, eventually, running_agent, stored_call, words
 from tests.sip.plain import SipClient, SipMessage, sdp
+from voice.sip import build_info
 
 pytestmark = [pytest.mark.sip]
 
@@ -25,6 +26,14 @@ def invite(agent: Agent) -> SipMessage:
         to_tag = reply.header("To").partition("tag=")[2]
         client.request("ACK", branch=client.tag, to_tag=to_tag)
     return reply
+
+
+def test_more_calls_than_the_build_carries_are_not_promised(tmp_path: Path, voice_cache: Path) -> None:
+    with running_agent(tmp_path, voice_cache, limits={"max_calls": 100_000}) as agent:
+        assert f"hotline_calls_max {build_info().max_legs}" in agent.api.get("/metrics").text.replace(
+            ".0", ""
+        )
+        assert "max_calls_lowered" in agent.errors()
 
 
 def test_a_call_too_many_is_refused_and_sigterm_lets_the_running_one_end(

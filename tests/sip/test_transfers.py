@@ -26,7 +26,7 @@ from tests.sip.agent import (
     running_agent,
     share_heard,
 )
-from tests.sip.plain import SeatPhone
+from tests.sip.seat_phone import SeatPhone
 
 pytestmark = [pytest.mark.sip]
 

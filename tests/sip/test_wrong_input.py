@@ -45,6 +45,10 @@ CASES = {
     "taken desk port": Case(
         "127.0.0.1:{tcp}: Address already in use; see desk.host and desk.port", settings="[desk]\nport={tcp}"
     ),
+    "SIP address of another machine": Case(
+        "192.0.2.1:0: Cannot assign requested address; see sip.host and sip.port",
+        settings="[sip]\nhost='192.0.2.1'\nport=0\n[dialog]\nknowledge='small.csv'\n{voice}",
+    ),
     "corrupt model": Case("corrupt", settings="[desk]\nport=0\n[asr]\nmodel='./corrupt'"),
     "dead port, UDP": Case("sip:1@127.0.0.1:{dead}: ", "call sip:1@127.0.0.1:{dead}", code=1),
     "dead port, TCP": Case(

@@ -47,10 +47,11 @@ class Call:
     action: object = None
     filed: FileTicket | None = None
     dialog: EmbeddedDialog = DIALOG
+    handed_back: bool = False
 
     async def hears(self, text: str, asr: float = 1.0) -> str:
         """What the agent says to `text`, also after filing a work order."""
-        context = CallContext("call-1", self.caller)
+        context = CallContext("call-1", self.caller, handed_back=self.handed_back)
         if not self.history:
             self.history.append(Message("agent", self.dialog.greeting(context)))
         self.history.append(Message("caller", text, asr))

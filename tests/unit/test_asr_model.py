@@ -98,6 +98,22 @@ def test_a_model_is_proved_once_until_it_changes(model: Path, monkeypatch: pytes
     assert len(proved) == 2
 
 
+def test_the_builtin_model_was_proved_when_it_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    proved: list[Path] = []
+    monkeypatch.setattr(module, "_probe", lambda folder, rate: proved.append(folder))
+    check_model(BUILTIN)
+    assert proved == []
+
+
+def test_a_builtin_model_that_was_changed_is_proved_again(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BUILTIN", model)
+    (model / "am/final.mdl").write_bytes((model / "am/final.mdl").read_bytes()[:-1000])
+    with pytest.raises(ModelError, match="corrupt"):
+        check_model(model)
+
+
 def test_nothing_is_written_into_the_builtin_model() -> None:
     before = sorted(BUILTIN.rglob("*"))
     check_model(BUILTIN)

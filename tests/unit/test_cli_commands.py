@@ -62,6 +62,15 @@ def speech(rate: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         (["transcribe", "hotline.toml"], 2, "hotline.toml: not a PCM WAV file"),
         (["models", "get", "vosk-big"], 2, "vosk-small-cn, vosk-cn"),
         (["call", "12345"], 2, "no SIP address"),
+        (["call", "sip:"], 2, "no SIP address"),
+        (["call", "sip:1@127.0.0.1", "--dtmf", "12x"], 2, "'12x' are no keys of a telephone"),
+        (["call", "sip:1@127.0.0.1", "--from", "a b"], 2, "'a b' is no number"),
+        (["call", "sip:1@127.0.0.1", "--from", ""], 2, "'' is no number"),
+        (["call", "sip:1@127.0.0.1", "--stay", "-1"], 2, "--stay"),
+        (["call", "sip:1@127.0.0.1", "--say", " "], 2, "--say needs words"),
+        (["call", "sip:1@127.0.0.1", "--codec", "speex"], 2, "known are PCMA, PCMU, G722"),
+        (["call", "sip:1@127.0.0.1;transport=sctp"], 2, "known are udp, tcp, tls"),
+        (["say", " ", "-o", "a.wav"], 2, "TEXT is blank"),
         (["export", "nowhere"], 1, "there is no call 'nowhere'"),
         (["user", "passwd", "nobody"], 1, "nobody"),
         (["kb", "import", "a.csv"], 2, "a.csv: no such file or folder"),
@@ -106,6 +115,12 @@ def test_a_model_or_setting_that_is_not_right_exits_2(
     err = capsys.readouterr().err.strip()
     assert said in err
     assert "\n" not in err
+
+
+def test_a_voice_that_is_not_there_is_told_by_its_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("hotline.toml").write_text("[tts]\nengine = 'espeak'\nvoice = 'nobody'\n")
+    assert main(["say", "您好", "-o", "a.wav"]) == 2
+    assert capsys.readouterr().err.startswith("error: tts.voice: espeak-ng has no variant 'nobody'")
 
 
 def test_a_data_directory_that_cannot_be_written_exits_2(capsys: pytest.CaptureFixture[str]) -> None:

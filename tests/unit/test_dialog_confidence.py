@@ -25,6 +25,8 @@ def test_confidence_falls_with_each_doubt() -> None:
     assert confidence(1.0, 0.6, 0.3, 0) < sure
     assert confidence(1.0, 0.8, 0.3, 1) < sure
     assert confidence(1.0, 0.8, 0.3, 2) < confidence(1.0, 0.8, 0.3, 1)
+    assert confidence(1.0, 0.8, 0.3, 0, 0.4) < sure
+    assert confidence(1.0, 0.8, 0.3, 0, 0.9) == sure
 
 
 def test_confidence_rises_with_the_score_from_nothing_to_certainty() -> None:
@@ -34,6 +36,7 @@ def test_confidence_rises_with_the_score_from_nothing_to_certainty() -> None:
     assert all(one < another for one, another in itertools.pairwise(stated))
     assert confidence(0.0, 0.0, 0.0, 5) == 0.0
     assert confidence(1.0, 1.0, 1.0, 0) == 1.0
+    assert confidence(1.0, 1.0, 1.0, 0, 0.0) == 0.5
 
 
 def test_what_lies_outside_the_ranges_counts_as_their_ends() -> None:

@@ -52,20 +52,20 @@ def share(part: str, wholes: Iterable[str]) -> float:
 def test_many_texts_at_once_give_what_each_gives_alone(said: str) -> None:
     entries = [text(*texts) for texts in ENTRIES]
     query = Query(text(said), weigh)
-    in_rows, of_rows = query.shares(together(entries)[0])
+    found = query.occurrence(entries, [1] * len(entries))
     rows = [one for entry in ENTRIES for one in entry]
-    assert in_rows.tolist() == pytest.approx([share(said, [one]) for one in rows])
-    assert of_rows.tolist() == pytest.approx([share(one, [said]) for one in rows])
-    held = query.share(query.credits(entries)).tolist()
-    assert held == pytest.approx([share(said, entry) for entry in ENTRIES])
+    assert found.share.tolist() == pytest.approx([share(said, [one]) for one in rows])
+    assert found.of_row.tolist() == pytest.approx([share(one, [said]) for one in rows])
+    assert query.share(found.held).tolist() == pytest.approx([share(said, entry) for entry in ENTRIES])
+    assert query.share(found.asked).tolist() == pytest.approx([share(said, entry[:1]) for entry in ENTRIES])
+    assert found.first.tolist() == [0, 2, 6]
 
 
 def test_texts_laid_together_keep_apart() -> None:
     whole, first = together([text("社保卡", "医保"), text("卡")])
     assert first.tolist() == [0, 2]
-    assert whole.rows.tolist() == [0, 0, 0, -1, 1, 1, 2]
-    assert np.flatnonzero(whole.ends == 0).tolist() == [0, 3, 4, 6]
-    assert np.flatnonzero(whole.begins == 0).tolist() == [2, 3, 5, 6]
+    assert whole.rows.tolist() == [0, 0, 0, 1, 1, 2]
+    assert np.flatnonzero(whole.pairs == 0).tolist() == [0, 3, 5]
 
 
 def test_one_character_stands_for_each_syllable_and_the_same_for_what_sounds_alike() -> None:

@@ -129,7 +129,7 @@ def test_a_wish_is_found_beside_the_knowledge(service: Service) -> None:
     [
         ("individual-business", 1, "江北区领结婚证在哪儿"),
         ("senior-card", 0, "电费多少钱一度啊"),
-        ("residence-permit", 2, "孩子上学怎么报名"),
+        ("residence-permit", 2, "孩子上小学怎么报名"),
     ],
 )
 def test_a_question_that_another_passage_answers_is_no_answer(service: str, index: int, words: str) -> None:

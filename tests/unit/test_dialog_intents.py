@@ -170,3 +170,11 @@ def test_a_murmur_may_have_begun(partial: str) -> None:
 @pytest.mark.parametrize("partial", NOT_BEGUN.split("|"))
 def test_no_murmur_can_come_of_it(partial: str) -> None:
     assert not may_become_backchannel(partial)
+
+
+def test_a_fire_that_might_be_and_words_not_heard_long_ago_are_no_orders() -> None:
+    assert control_intent("过道里纸壳子堆到房顶，万一着火了往哪跑") is None
+    assert control_intent("楼上着火了快来人") is Intent.FIRE
+    long = "我耳朵背司机说啥我没听见他就冲我嚷，说老不死的耳朵聋了就别坐车，一车人看着我"
+    assert control_intent(long) is None
+    assert control_intent("不好意思刚才没听见") is Intent.REPEAT

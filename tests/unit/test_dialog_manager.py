@@ -303,6 +303,17 @@ async def test_small_words_after_an_answer(said: list[str], replies: list[str]) 
     assert isinstance(call.action, EndCall) == (replies[-1] == phrases.GOODBYE)
 
 
+@pytest.mark.parametrize("said", ["没有了", "不用了谢谢", "好的谢谢"])
+async def test_whom_a_seat_hands_back_with_nothing_more_to_ask_is_asked_how_it_was(said: str) -> None:
+    call = Call()
+    await call.hears("转人工")
+    call.history.append(Message("agent", phrases.BACK_AGAIN, memory=call.basis.memory))
+    call.handed_back = True
+    assert await call.hears(said) == phrases.ASK_SATISFACTION
+    assert await call.hears("满意") == phrases.RATED_GOODBYE
+    assert call.basis.satisfaction == 3
+
+
 async def test_a_work_order_is_told_only_to_who_knows_its_name_or_number() -> None:
     call = Call()
     assert await call.hears("我的工单处理得怎么样了") == phrases.ASK_TICKET_NAME
@@ -321,7 +332,7 @@ async def test_why_is_in_the_record_with_its_figures_and_without_a_word_of_the_c
     assert "无人" not in str(call.basis.decision)
 
 
-NEARLY = "我租房子想用公积金"
+NEARLY = "租房子的那个钱"
 ASKED = "请问您是想问，租房怎么提取公积金，对吗？"
 
 
@@ -332,7 +343,7 @@ async def test_a_nearly_sure_match_is_asked_about_and_answered_on_yes() -> None:
     assert RENT.answer in await call.hears("对的")
     repeated = Call()
     await repeated.hears(NEARLY)
-    assert RENT.answer in await repeated.hears("对就是我租房子想用公积金")
+    assert RENT.answer in await repeated.hears("对就是租房子的那个钱")
 
 
 async def test_what_is_denied_goes_to_a_person_with_the_question_unless_another_is_asked() -> None:
@@ -344,6 +355,12 @@ async def test_what_is_denied_goes_to_a_person_with_the_question_unless_another_
     other = Call()
     await other.hears(NEARLY)
     assert CARD.answer in await other.hears("不是，我是想问社保卡丢了怎么补办")
+
+
+async def test_who_plainly_complains_is_not_asked_for_a_number_without_end() -> None:
+    call = Call()
+    await call.hears("我上次投诉的事处理得怎么样了")
+    assert phrases.INTAKE_NOTED in await call.hears("我要投诉，上次反映的路灯到现在没人修")
 
 
 async def test_nobody_is_asked_twice_in_a_row_what_was_meant() -> None:

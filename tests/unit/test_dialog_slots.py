@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from dialog.contacts import added, dictated, find_contact, missing, verdict
+from dialog.contacts import (
+    added,
+    dictated,
+    find_contact,
+    keeps_number,
+    means_this_number,
+    missing,
+    verdict,
+)
 from dialog.corrections import corrected
-from dialog.moments import find_duration, told_time
-from dialog.names import answered_name, declines_name, find_name, wants_anonymity, wants_secrecy
+from dialog.discretion import wants_anonymity, wants_secrecy
+from dialog.moments import answered_time, find_duration, habit, told_time
+from dialog.names import answered_name, declines_name, find_name
 from dialog.places import load_gazetteer
 from dialog.slots import Intake, find_wish, told_kind, told_matter, value_of
+from dialog.words import strip_fillers
 
 pytestmark = [pytest.mark.unit]
 
@@ -25,6 +35,9 @@ GAZETTEER = load_gazetteer()
         ("从今年一月份开始就没有交社保", "从今年一月份开始"),
         ("国庆节期间停车场乱收费", "国庆节期间"),
         ("一到晚上八点就放音响", "晚上八点"),
+        ("还在烧纸今天我闺女中考能不能消停会儿", ""),
+        ("明天我儿子高考工地昨天晚上还在打桩", "昨天晚上"),
+        ("上礼拜打过电话没人理路灯不亮", ""),
         ("一点都不管", ""),
         ("快一点来修", ""),
         ("我有三点意见", ""),
@@ -231,3 +244,156 @@ def test_what_is_only_called_wrong_is_asked_for_anew() -> None:
 @pytest.mark.parametrize("said", ["我姓李", "昨天晚上十一点", "这不是一次两次了", "对", "没有"])
 def test_answers_are_no_corrections(said: str) -> None:
     assert corrected(HELD, said, GAZETTEER) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "slot", "value"),
+    [
+        ("号码最后四位错了，是六六幺七", "contact", "13800136617"),
+        ("村名错了，是肖庄村", "place", "江北区肖庄村十八号"),
+        ("门牌号不对，是二十八号", "place", "江北区赵庄村二十八号"),
+        ("店名写错了，是川湘阁", "business", "川湘阁"),
+        ("不是祝红，是竺红，竹字头下面一个二那个竺", "name", "竺红"),
+        ("名字写祝小红吧", "name", "祝小红"),
+        ("改一下时间，是上礼拜四", "time", "上礼拜四"),
+        ("门牌号是二十八号，我念倒了", "place", "江北区赵庄村二十八号"),
+        ("是二十八号，我一着急说成十八号了", "place", "江北区赵庄村二十八号"),
+        ("村名字不对，是红旗岭村", "place", "江北区红旗岭村十八号"),
+        ("饭店叫川湘阁", "business", "川湘阁"),
+        ("地方没错，名字写成祝宏吧", "name", "祝宏"),
+    ],
+)
+def test_corrections_at_the_read_back(said: str, slot: str, value: str) -> None:
+    held = Intake(
+        "饭店乱收费",
+        "江北区赵庄村十八号",
+        "上礼拜五",
+        "祝红",
+        "13800138000",
+        asking="confirm",
+        more=(("business", "川香阁"),),
+    )
+    put_right = corrected(held, strip_fillers(said), GAZETTEER)
+    assert put_right is not None
+    assert value_of(put_right, slot) == value
+
+
+BREATH = Intake(
+    "楼上漏水",
+    "光明小区三栋",
+    "昨天晚上",
+    "张",
+    "13800138000",
+    asking="confirm",
+    done=frozenset({"matter", "place", "time", "name", "contact"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "place", "time", "name", "contact"),
+    [
+        ("不是三栋是五栋，电话也错了，是一三九零零零零五五九九", "五栋", "昨天晚上", "张", "13900005599"),
+        ("不是三栋是五栋，不姓张姓章", "五栋", "昨天晚上", "章", "13800138000"),
+        ("地址是五栋不是三栋，时间是前天晚上", "五栋", "前天晚上", "张", "13800138000"),
+        ("时间错了，是前天，另外电话最后四位是五五九九", "三栋", "前天", "张", "13800135599"),
+        ("不是昨天晚上是前天晚上，不是三栋是五栋", "五栋", "前天晚上", "张", "13800138000"),
+        ("地点错了，不是三栋，是五栋", "五栋", "昨天晚上", "张", "13800138000"),
+        ("名字错了，姓章，地址没错", "三栋", "昨天晚上", "章", "13800138000"),
+    ],
+)
+def test_two_corrections_in_one_breath(said: str, place: str, time: str, name: str, contact: str) -> None:
+    put_right = corrected(BREATH, strip_fillers(said), GAZETTEER)
+    assert put_right is not None
+    found = (put_right.place, put_right.time, put_right.name, put_right.contact)
+    assert found == (f"光明小区{place}", time, name, contact)
+
+
+def test_what_is_called_by_a_name_of_its_own_is_no_correction() -> None:
+    asked = Intake("外卖里有钢丝", asking="place", done=frozenset({"matter"}))
+    assert corrected(asked, "商家写的地址是东风路二十八号", GAZETTEER) is None
+
+
+@pytest.mark.parametrize("text", ["名字就算了", "不能留，老板认识我", "名字不用登了", "一个开车的市民"])
+def test_a_name_is_declined_in_many_words(text: str) -> None:
+    assert declines_name(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("我叫简单，简单的简，单位的单", "简单"), ("我叫敖广林，敖是敖包的敖", "敖广林"), ("姓鞠躬的鞠", "鞠")],
+)
+def test_how_a_name_is_written_is_no_part_of_it(text: str, name: str) -> None:
+    assert answered_name(strip_fillers(text)) == name
+
+
+def test_the_number_called_from_is_told_in_passing() -> None:
+    assert means_this_number("我姓高电话就打这个号")
+    assert means_this_number("别打单位的打我这个就行")
+    assert not means_this_number("不用打这个号")
+    assert keeps_number("有十来天了电话我不留啊")
+
+
+@pytest.mark.parametrize(
+    "text", ["我天天回来没地方停", "三号窗口的人不理我", "今年都七八回了", "等得到那天吗"]
+)
+def test_what_is_told_vaguely_or_of_other_things_is_not_when_it_was(text: str) -> None:
+    assert told_time(text) == ""
+
+
+def test_a_short_answer_to_when_is_taken_as_it_stands() -> None:
+    assert answered_time("这个学期开学到现在") == "这个学期开学到现在"
+    assert answered_time("大概是上周三开始的") == "上周三开始"
+    assert habit("楼上天天晚上一帮人来打牌") == "天天晚上"
+
+
+@pytest.mark.parametrize(
+    "text", ["可别讲出去是我", "不要透露出去是我说的", "千万别说出去", "别讲给他听", "你们别说漏嘴"]
+)
+def test_secrecy_is_asked_for_in_many_words(text: str) -> None:
+    assert wants_secrecy(text)
+
+
+@pytest.mark.parametrize("text", ["说出去我也不怕", "不要说了", "可以透露我的姓"])
+def test_other_words_ask_for_no_secrecy(text: str) -> None:
+    assert not wants_secrecy(text)
+
+
+@pytest.mark.parametrize(("text", "name"), [("留个姓吧姓辛", "辛"), ("姓氏是吴", "吴"), ("姓就不留了", "")])
+def test_a_particle_is_no_name(text: str, name: str) -> None:
+    assert answered_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "wish"),
+    [
+        ("三万块的课怎么练我要求全额退款", "我要求全额退款"),
+        ("他跟我要求加钱", ""),
+        ("我要求过几次都没用", ""),
+    ],
+)
+def test_what_the_caller_demands_is_a_wish(text: str, wish: str) -> None:
+    assert find_wish(text) == wish
+
+
+@pytest.mark.parametrize(
+    ("text", "duration"),
+    [("床单半个月不换", ""), ("一个月扣十五块扣了大半年我要它干什么", "大半年"), ("扣了三个月工资", "")],
+)
+def test_how_rarely_and_how_much_is_no_duration(text: str, duration: str) -> None:
+    assert find_duration(text) == duration
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("夕阳红养老院，在光明路", "夕阳红养老院光明路"),
+        ("我家在光明路", "光明路"),
+        ("在潮阳路二号", "朝阳路二号"),
+    ],
+)
+def test_where_a_house_lies_does_not_push_out_its_name(text: str, place: str) -> None:
+    assert GAZETTEER.answered(text) == place
+
+
+def test_a_name_is_no_part_of_a_street() -> None:
+    assert GAZETTEER.find("我姓姚柳阳路三十三号") == "柳阳路三十三号"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dialog import Summary
-from dialog.summary import SPOKEN_CHARS, spoken_summary, unsaid
+from dialog import CallContext, Summary
+from dialog.places import load_taxonomy
+from dialog.summary import SPOKEN_CHARS, build_summary, spoken_summary, unsaid
 
 pytestmark = [pytest.mark.unit]
 
@@ -48,6 +49,14 @@ def test_what_was_said_is_known_in_every_way_of_writing_it(fact: str) -> None:
 )
 def test_what_was_not_said_is_seen(fact: str) -> None:
     assert unsaid(fact, SAID)
+
+
+def test_no_category_is_told_that_nobody_said() -> None:
+    call, taxonomy = CallContext("c", "13800138000"), load_taxonomy()
+    told = build_summary(call, [], taxonomy, unanswered="无人机飞行许可怎么申请")
+    assert (told.category, told.department) == ("", "")
+    told = build_summary(call, [], taxonomy, unanswered="低保户能不能买车")
+    assert (told.category, told.department) == ("社会救助", "市民政局")
 
 
 def test_a_seat_hears_two_sentences() -> None:

@@ -105,3 +105,15 @@ def test_a_quiet_line_is_not_touched() -> None:
     for out in frames(agent()):
         np.testing.assert_array_equal(canceller.clean(hiss, out), np.frombuffer(hiss, "<i2"))
     assert level_dbfs(SILENCE) == -100.0
+
+
+def test_what_is_too_quiet_to_matter_is_not_touched() -> None:
+    """Whoever calls knows what is too quiet; the echo in what is louder is found as ever."""
+    heard, canceller = returned(103.3, -20.0), EchoCanceller()
+    for frame, out in zip(frames(heard), frames(agent()), strict=True):
+        np.testing.assert_array_equal(canceller.clean(frame, out, np.inf), np.frombuffer(frame, "<i2"))
+    least = float(energy(heard)) / (len(heard) // FRAME) / 10
+    left = [
+        canceller.clean(frame, out, least) for frame, out in zip(frames(heard), frames(agent()), strict=True)
+    ]
+    assert energy(np.concatenate(left)[50 * FRAME :]) < energy(heard[50 * FRAME :]) / 8

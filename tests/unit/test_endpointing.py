@@ -110,7 +110,25 @@ def test_the_sample_knowledge_s_questions_are_whole() -> None:
     "partial", ["出差时急诊的费用能报不", "我妈六十了能给我抵点税不", "理发店个体执照咋办"]
 )
 def test_questions_as_people_ask_them(partial: str) -> None:
-    assert patience_s(partial) < patience_s(partial[:-1]) <= SETTINGS.dangling_s
+    assert patience_s(partial) <= patience_s(partial[:-1])
+    assert log_odds(normalised(partial)) > log_odds(normalised(partial[:-1]))
+
+
+@pytest.mark.parametrize(
+    "partial", ["夜市里烧炭火可以不", "这么停车犯法不", "坏了半年了有人管没", "这个证该找哪个"]
+)
+def test_questions_without_a_question_word_at_their_end(partial: str) -> None:
+    assert patience_s(partial) < 0.9
+
+
+@pytest.mark.parametrize("partial", ["我老公也不", "孩子还没", "温度设为两", "材料已经", "我家非常"])
+def test_words_that_are_half_of_something(partial: str) -> None:
+    assert patience_s(partial) >= LATE_S
+
+
+@pytest.mark.parametrize(("number", "whole"), [("幺二九五八四九七", None), ("一三九五八四九七", False)])
+def test_what_begins_with_12_is_no_mobile_telephone(number: str, whole: bool | None) -> None:
+    assert log_odds(normalised(number)) == (0.0 if whole is None else -CERTAIN)
 
 
 def test_a_murmur_may_be_all_or_a_beginning() -> None:
@@ -120,7 +138,7 @@ def test_a_murmur_may_be_all_or_a_beginning() -> None:
 
 @pytest.mark.parametrize("partial", ["怎么办理", "去哪里投诉", "现在", "想听歌曲自由自在", "人不在"])
 def test_endings_that_only_look_like_dangling_ones(partial: str) -> None:
-    assert patience_s(partial) < SETTINGS.dangling_s
+    assert log_odds(normalised(partial)) > -CERTAIN
 
 
 @pytest.mark.parametrize("expects", ASKED)
@@ -214,7 +232,7 @@ def test_a_number_has_a_length(partial: str, whole: bool, expects: Expects) -> N
     assert patience_s(partial, expects) == (SETTINGS.complete_s if whole else SETTINGS.dangling_s)
 
 
-@pytest.mark.parametrize(("count", "wait_s"), [(1, 1.5), (10, 1.5), (11, 0.3), (12, 0.3)])
+@pytest.mark.parametrize(("count", "wait_s"), [(1, 1.6), (10, 1.6), (11, 0.3), (12, 0.3)])
 def test_the_length_that_was_asked_for(count: int, wait_s: float) -> None:
     assert patience_s("二五一一二一零零零零七三"[:count], "digits", 11) == wait_s
 
@@ -250,7 +268,18 @@ def test_who_dictates_is_given_time(expects: Expects) -> None:
     ],
 )
 def test_short_answers_to_what_was_asked(partial: str, expects: Expects) -> None:
-    assert patience_s(partial, expects) <= min(0.7, patience_s(partial))
+    assert patience_s(partial, expects) <= min(0.75, patience_s(partial))
+
+
+def test_the_likelier_the_words_are_all_the_shorter_the_wait() -> None:
+    endpointer = Endpointer(SETTINGS)
+    waits_s = [endpointer.wait_s(tenths / 10) for tenths in range(-60, 61)]
+    assert waits_s == sorted(waits_s, reverse=True)
+    assert (waits_s[0], waits_s[60], waits_s[-1]) == (
+        SETTINGS.dangling_s,
+        SETTINGS.uncertain_s,
+        SETTINGS.complete_s,
+    )
 
 
 @pytest.mark.parametrize("partial", ["", "社保卡丢了怎么补办", "社保卡", "我想问一下", "一三五六八"])
@@ -289,7 +318,7 @@ def test_no_voice_overrules_what_is_certain(partial: str) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"complete_s": 0.0}, {"complete_s": 1.45}, {"dangling_s": 0.8}, {"patience": 0.0}, {"unknown_s": -1.0}],
+    [{"complete_s": 0.0}, {"complete_s": 1.495}, {"dangling_s": 0.8}, {"patience": 0.0}, {"unknown_s": -1.0}],
 )
 def test_settings_out_of_order_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):

@@ -78,6 +78,19 @@ def test_a_question_that_is_answered_and_one_that_is_not(capsys: pytest.CaptureF
 
 
 @pytest.mark.usefixtures("_knowledge")
+def test_what_was_imported_is_measured_and_not_what_the_database_began_with(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("more.csv").write_text("id,question,answer\nmine-1,冰场几点开门？,冰场早上8点开门。\n")
+    assert main(["kb", "import", "more.csv"]) == 0
+    capsys.readouterr()
+    asked = {"text": "冰场几点开门？", "passages": ["kb:mine-1"]}  # as `hotline kb search` shows it
+    found = document(capsys, written("a.jsonl", [asked]))
+    assert found["cases"][0]["passages"] == ["mine-1"]
+    assert found["cases"][0]["became"] == "right"
+
+
+@pytest.mark.usefixtures("_knowledge")
 def test_an_answer_that_no_label_names_is_wrong_and_listed(capsys: pytest.CaptureFixture[str]) -> None:
     path = written("a.jsonl", [{"text": CARD, "passages": ["pool-1"]}, {"text": POOL, "kind": "near"}])
     found = document(capsys, path)

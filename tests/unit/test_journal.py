@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+import structlog.testing
 
 from desk.live import LiveFeed
 from hotline.journal import RecordJournal
@@ -22,7 +23,7 @@ NOON = datetime(2025, 3, 9, 4, 0, tzinfo=timezone.utc)
 EVENTS: list[CallEvent] = [
     CallStarted("c1", "13800000000", "12345", NOON, "c1.wav"),
     CallAnswered("c1", NOON),
-    Happened("c1", 1.5, "barge_in"),
+    Happened("c1", 1.4999999999999305, "barge_in"),
     LineQuality("c1", "seat", "PCMU", 50, 0, 1.0, 50, 0, 0.0, None, 0),
     LineQuality("c1", "caller", "PCMA", 4210, 12, 3.1, 4228, 4, 5.0, 38.5, 2),
     CallEnded("c1", NOON, "media_timeout", "abandoned"),
@@ -75,12 +76,14 @@ async def test_every_event_is_counted_stored_and_then_told(store: Store) -> None
         "line_quality",
         "call_ended",
     ]
+    assert (feed.told[0]["at"], feed.told[2]["at_s"]) == ("2025-03-09T04:00:00.000Z", 1.5)
     assert feed.stored == [2] * len(EVENTS), "all of it was in the store before any of it was told"
     journal.close()
     writer.close()
     call = store.call("c1")
     assert call
     assert (call["end_reason"], call["node"]) == ("media_timeout", "n1")
+    assert [event["at_s"] for event in call["events"]] == [1.5]
     assert [line["leg"] for line in call["line"]] == ["seat", "caller"]
     assert call["line"][1] == {
         "leg": "caller",
@@ -94,3 +97,25 @@ async def test_every_event_is_counted_stored_and_then_told(store: Store) -> None
         "round_trip_ms": 38.5,
         "late_frames": 2,
     }
+
+
+async def test_one_who_watches_and_breaks_costs_neither_the_call_nor_its_record(store: Store) -> None:
+    feed, seen = KeptFeed(store), list[CallEvent]()
+
+    def breaks(event: CallEvent) -> None:
+        raise ValueError("a bug")
+
+    writer = Writer(store)
+    journal = RecordJournal(store, writer, feed, "n1", observe=breaks)
+    journal.watch(seen.append)
+    with structlog.testing.capture_logs() as logs:
+        for event in EVENTS:
+            journal.emit(event)
+        await journal.durable()
+    writer.close()
+    journal.close()
+    assert seen == EVENTS
+    call = store.call("c1")
+    assert call
+    assert call["end_reason"] == "media_timeout"
+    assert {entry["event"] for entry in logs} == {"observer_failed"}

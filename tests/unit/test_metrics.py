@@ -142,6 +142,7 @@ def test_a_call_is_counted_once_in_each_place(node: Node) -> None:
         frozenset({("who", "agent")}): 2,
         frozenset({("who", "caller")}): 1,
         frozenset({("who", "seat")}): 0,
+        frozenset({("who", "third")}): 0,
     }
     assert node.value("hotline_response_gap_seconds_count") == 1
     assert node.value("hotline_response_gap_seconds_sum") == pytest.approx(0.7)

@@ -87,6 +87,8 @@ class NoEndpoint:
 
     async def hangup_leg(self, leg: SipLeg, code: int) -> None: ...
 
+    def give_ticks(self) -> None: ...
+
 
 class Tones:
     """A voice: 0.2 s of audio a character in pieces of 0.1 s; breaks at the clause it is told to break at."""

@@ -85,11 +85,11 @@ def test_a_few_late_beats_are_no_overload_but_one_in_ten_is() -> None:
     node = Node()
     for _ in range(10):
         node.live([0.2])
-        node.run_for(1.0)  # one in twenty
+        node.run_for(2.0)  # one in twenty
     assert node.cause is None
     for _ in range(10):
         node.live([0.2])
-        node.run_for(0.4)  # one in eight
+        node.run_for(0.7)  # one in eight
     assert node.cause == "event_loop"
     node.run_for(5.0)
     assert node.cause is None

@@ -38,6 +38,14 @@ def test_a_folder_of_topics_is_read_whole(tmp_path: Path) -> None:
     assert found.valid_to is None
 
 
+def test_an_entry_without_id_and_source_gets_them_from_its_file_as_a_row_does(tmp_path: Path) -> None:
+    text = "passages:\n  - question: 水费怎么交？\n    answer: 手机上交。\n"
+    (tmp_path / "water.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "water.csv").write_text("question,answer\n水费怎么交？,手机上交。\n", encoding="utf-8")
+    [entry], [row] = load_passages(tmp_path / "water.yaml"), load_passages(tmp_path / "water.csv")
+    assert (entry.id, entry.source) == (row.id, "water.yaml")
+
+
 def test_a_csv_has_the_columns_of_the_contract(tmp_path: Path) -> None:
     file = tmp_path / "kb.csv"
     file.write_text(
@@ -79,7 +87,7 @@ def test_excel_has_the_same_columns_on_any_sheet_with_dates_and_numbers_as_excel
             "手机上交。",
             "交水费|怎么交水费",
             "市水务局",
-            datetime(2025, 3, 1),
+            datetime(2025, 3, 1),  # noqa: DTZ001 - as a spreadsheet has it
             "2025年12月1日",
         ]
     )
@@ -137,6 +145,7 @@ def test_what_no_text_can_hold_is_left_out(tmp_path: Path) -> None:
             "phrasings must be a list",
         ),
         ("a.csv", "question,reply\n甲,乙\n", "a.csv: line 1: missing column answer"),
+        ("a.csv", "问题,答案,标准问题\n甲,乙,丙\n", "a.csv: line 1: two columns are question"),
         ("a.csv", "question,answer\n甲,乙\n丙,\n", "a.csv: line 3: answer is missing"),
         ("a.csv", "question,answer\n甲,乙,丙\n", "a.csv: line 2: more values than columns"),
         ("a.csv", "question,answer,id\n甲,乙,a b\n", "a.csv: line 2: id 'a b': right are letters"),

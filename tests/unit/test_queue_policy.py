@@ -77,8 +77,12 @@ def test_it_is_told_again_as_it_changes_and_a_callback_is_promised_in_the_end() 
         claim(AHEAD_1, 20.0),
         (TellCaller(phrases.OFFER_CALLBACK), R.DONE),
     ]
-    script = [*waited, *offered, (AskKey(KEY_WAIT_S), R.NO_ANSWER), *PROMISED]
-    assert play(script) == Outcome("no_seat")
+    asked = [*waited, *offered, (AskKey(KEY_WAIT_S), R.NO_ANSWER)]
+    assert play([*asked, claim(AHEAD_1), *PROMISED]) == Outcome("no_seat")
+    free_meanwhile = [*asked, claim(R.DONE), MUSIC]
+    assert play([*free_meanwhile, *TALK, *GOODBYE]) == Outcome("connected")
+    left = [*asked, claim(R.DONE), (Music(), R.CALLER_GONE), (ReleaseSeat(), R.DONE)]
+    assert play(left) == Outcome("caller_gone", caller_gone=True)
 
 
 def test_who_would_rather_wait_goes_on_waiting() -> None:

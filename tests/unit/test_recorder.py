@@ -24,6 +24,8 @@ class Tapped:
     def tap(self, listener: Tap | None) -> None:
         self.listener = listener
 
+    def catch_up(self) -> None: ...
+
     def tick(self, received: int = 0, sent: int = 0) -> None:
         """One frame each way, of this constant level."""
         if self.listener is not None:

@@ -181,7 +181,7 @@ def test_a_page_has_those_of_a_status_newest_first(store: Store, clock: Clock) -
     assert [row["id"] for row in store.callbacks.page("cancelled")["items"]] == [first]
     assert "key" not in store.callbacks.page()["items"][0]
     with pytest.raises(ValueError, match="unknown"):
-        store.callbacks.page("open")
+        store.callbacks.page("lost")
 
 
 def test_a_withheld_number_and_an_unknown_reason_are_refused(store: Store, clock: Clock) -> None:
@@ -189,3 +189,94 @@ def test_a_withheld_number_and_an_unknown_reason_are_refused(store: Store, clock
         promise(store, clock, caller="")
     with pytest.raises(ValueError, match="unknown"):
         promise(store, clock, reason="just so")
+
+
+def test_the_open_ones_are_listed_in_the_order_in_which_they_are_due(store: Store, clock: Clock) -> None:
+    later = promise(store, clock, due_at=clock() + timedelta(hours=1))
+    clock.advance(1)
+    now = promise(store, clock, "k2", caller="13900139000", reason="abandoned")
+    over = promise(store, clock, "k3", caller="13700137000")
+    store.callbacks.cancel(over)
+
+    def ids(**filters: Any) -> list[str]:
+        return [row["id"] for row in store.callbacks.page(**filters)["items"]]
+
+    assert ids(status="open") == [now, later]
+    assert ids()[-1] == later
+    assert ids(reason="abandoned") == [now]
+    assert ids(caller="9001") == [now]
+    assert ids(caller="%") == []
+
+
+def test_one_that_a_seat_was_given_waits_until_that_seat_is_free(store: Store, clock: Clock) -> None:
+    store.seed_seats([{"id": name, "uri": f"sip:{name}@h"} for name in ("s1", "s2")])
+    id_ = promise(store, clock)
+    with pytest.raises(NotFound, match="no seat s9"):
+        store.callbacks.change(id_, seat="s9")
+    assert store.callbacks.change(id_, seat="s2")["seat"] == "s2"
+    assert store.callbacks.due("n1", free=["s1"]) == []
+    assert store.callbacks.page(of_seats=["s1"])["total"] == 0
+    assert store.callbacks.page(seat="s2", of_seats=["s2"])["total"] == 1
+    store.workplace.remove("s2")
+    assert [row["seat"] for row in store.callbacks.due("n1", free=["s1"])] == [""]
+    with pytest.raises(Conflict, match="only one that waits can be changed"):
+        store.callbacks.change(id_, due_at=clock())
+
+
+def test_what_the_agent_asks_itself_is_given_to_no_seat(store: Store, clock: Clock) -> None:
+    store.seed_seats([{"id": "s1", "uri": "sip:s1@h"}])
+    id_ = promise(store, clock, reason="satisfaction", script="satisfaction")
+    with pytest.raises(Conflict, match="the agent itself makes"):
+        store.callbacks.change(id_, seat="s1")
+
+
+def test_a_time_and_a_matter_can_be_changed_while_it_waits(store: Store, clock: Clock) -> None:
+    id_ = promise(store, clock, summary={"request": "社保卡", "place": "人民路"})
+    changed = store.callbacks.change(id_, due_at=clock() + timedelta(hours=2), request="居住证")
+    assert changed["summary"] == {"request": "居住证", "place": "人民路"}
+    assert changed["due_at"] == "2025-11-21T06:00:00.000Z"
+    assert store.callbacks.due("n1") == []
+
+
+def test_one_that_failed_is_closed_by_hand_or_made_again(store: Store, clock: Clock) -> None:
+    id_ = promise(store, clock)
+    store.callbacks.due("n1")
+    with pytest.raises(Conflict, match="is dialling"):
+        store.callbacks.close(id_, "handled")
+    store.callbacks.again(id_, "n1", "busy", None)
+    assert store.callbacks.reopen(id_)["attempts"] == 0
+    (row,) = store.callbacks.due("n1")
+    assert (row["id"], row["attempts"]) == (id_, 1)
+    store.callbacks.again(id_, "n1", "no_answer", None)
+    with pytest.raises(ValueError, match="unknown"):
+        store.callbacks.close(id_, "connected")
+    closed = store.callbacks.close(id_, "handled", "用手机打通了")
+    assert (closed["status"], closed["result"], closed["note"]) == ("done", "handled", "用手机打通了")
+    for change in (store.callbacks.reopen, store.callbacks.cancel):
+        with pytest.raises(Conflict, match="is done"):
+            change(id_)
+
+
+def test_none_is_opened_again_where_the_same_person_waits_already(store: Store, clock: Clock) -> None:
+    id_ = promise(store, clock)
+    store.callbacks.cancel(id_)
+    promise(store, clock, "k2")
+    with pytest.raises(Conflict, match="is called back already"):
+        store.callbacks.reopen(id_)
+
+
+def test_a_seat_at_work_is_not_taken_away(store: Store, clock: Clock) -> None:
+    store.seed_seats([{"id": "s1", "uri": "sip:s1@h", "status": "free", "skills": ["社保"]}])
+    assert store.claim_seat("社保", "c1")
+    with pytest.raises(Conflict, match="is in a call"):
+        store.workplace.remove("s1")
+    store.release_seat("s1")
+    store.workplace.take("s1", "li")
+    store.set_seat_status("s1", "free")
+    with pytest.raises(Conflict, match="li works at the seat s1"):
+        store.workplace.remove("s1")
+    store.set_seat_status("s1", "away")
+    store.workplace.remove("s1")
+    assert store.seats() == []
+    with pytest.raises(NotFound):
+        store.workplace.remove("s1")

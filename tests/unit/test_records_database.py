@@ -192,9 +192,45 @@ def test_a_database_of_version_4_keeps_its_seats_and_accounts(tmp_path: Path) ->
     store.close()
 
 
+def test_a_database_of_version_5_keeps_who_waits(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    first = Store(url)
+    first.queue.claim("", "c1")
+    first.close()
+    raw = sqlite3.connect(tmp_path / "a.db")
+    _take_back(raw, 5)
+    raw.commit()
+    raw.close()
+    store = Store(url)
+    store.seed_seats([{"id": "s1", "uri": "sip:1@192.0.2.1", "status": "free"}])
+    assert store.queue.claim("", "c2").seat is None, "it is for who waited before"
+    assert store.queue.claim("", "c1").seat
+    store.close()
+
+
+def test_a_database_of_version_6_keeps_its_callbacks(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    first = Store(url)
+    promised = {"reason": "promised", "call_id": "c1", "caller": "13800138000", "due_at": NOON}
+    id_ = first.callbacks.promise("k1", **promised, summary={"request": "社保卡"})
+    first.close()
+    raw = sqlite3.connect(tmp_path / "a.db")
+    _take_back(raw, 6)
+    raw.commit()
+    raw.close()
+    store = Store(url)
+    row = store.callbacks.get(id_)
+    assert row
+    assert (row["summary"], row["seat"], row["note"]) == ({"request": "社保卡"}, "", "")
+    store.close()
+
+
 def _take_back(raw: sqlite3.Connection, version: int) -> None:
     """Make the database what that version of the program left behind."""
     for since, change in (
+        (7, "ALTER TABLE callbacks DROP COLUMN seat"),
+        (7, "ALTER TABLE callbacks DROP COLUMN note"),
+        (6, "ALTER TABLE waiting DROP COLUMN exclude"),
         (2, "ALTER TABLE turns DROP COLUMN asr_raw"),
         (3, "ALTER TABLE calls DROP COLUMN line"),
         (4, "ALTER TABLE turns DROP COLUMN decision"),

@@ -107,6 +107,15 @@ def test_vcon_of_a_call_in_which_nothing_was_said(call: dict[str, Any]) -> None:
     assert made["parties"][0]["name"] == "anonymous"
 
 
+def test_a_third_party_is_a_party_of_its_own(call: dict[str, Any]) -> None:
+    call["turns"] += [turn(2, "seat", "我请房管局来说", 70.0), turn(3, "third", "明天派人过去", 75.0)]
+    call["events"].append({"at_s": 72.0, "kind": "third_party", "detail": {"joined": True, "number": "8100"}})
+    made = export.vcon(call)
+    assert made["parties"][3] == {"role": "third party", "tel": "8100"}
+    assert [one["originator"] for one in made["dialog"]] == [1, 0, 2, 3]
+    assert "[01:15] 第三方：明天派人过去" in export.text(call)
+
+
 def test_text_reads_like_a_transcript_in_china_time(call: dict[str, Any]) -> None:
     lines = export.text(call).splitlines()
     assert lines[2] == "开始 2025-03-09 12:00:00  结束 2025-03-09 12:01:00"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,9 +42,17 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
     store.close()
 
 
-def claim(store: Store, call_id: str, *, priority: int = 0, node: str = "n1") -> str:
+def claim(
+    store: Store,
+    call_id: str,
+    *,
+    skill: str = "",
+    priority: int = 0,
+    node: str = "n1",
+    exclude: Sequence[str] = (),
+) -> str:
     """The seat that the call gets, or how many wait before it."""
-    found = store.queue.claim("", call_id, node=node, priority=priority)
+    found = store.queue.claim(skill, call_id, node=node, priority=priority, exclude=exclude)
     return found.seat["id"] if found.seat else str(found.ahead)
 
 
@@ -76,6 +84,87 @@ def test_an_emergency_comes_before_all_others(store: Store, clock: Clock) -> Non
     store.release_seat("s1")
     assert claim(store, "c3") == "1"
     assert claim(store, "danger", priority=1) == "s1"
+
+
+def test_only_seats_count_that_the_caller_may_have_and_only_callers_who_may_have_one_of_these(
+    store: Store, clock: Clock
+) -> None:
+    claim(store, "c1"), claim(store, "c2")
+    claim(store, "c3", exclude=["s1"])
+    clock.advance(1)
+    queue = store.queue
+    assert queue.claim("", "c4", exclude=["s1", "s2"])[1:] == (0, 0, 0.0)  # waits for nobody
+    clock.advance(1)
+    assert queue.claim("", "c5", exclude=["s2"])[1:] == (0, 1, 0.0)
+    clock.advance(1)
+    assert queue.claim("", "c6", exclude=["s1"])[1:] == (1, 1, 1.0)
+    clock.advance(1)
+    assert queue.claim("", "c7")[1:] == (3, 2, 3.0)
+    clock.advance(1)
+    assert queue.claim("", "c8", exclude=["s1"])[1:] == (3, 1, 2.5)  # the other seat may take c7
+    store.set_seat_status("s1", "away")
+    assert queue.claim("", "c5", exclude=["s2"]).on_duty == 0
+    assert queue.claim("", "c8", exclude=["s1"])[1:] == (3, 1, 3.0)
+
+
+def test_a_free_seat_is_not_kept_for_somebody_who_cannot_have_it(store: Store, clock: Clock) -> None:
+    claim(store, "c1"), claim(store, "c2")
+    claim(store, "c3", exclude=["s1"])
+    clock.advance(1)
+    claim(store, "c4", exclude=["s1"]), claim(store, "c5")
+    store.release_seat("s1")
+    assert [claim(store, "c3", exclude=["s1"]), claim(store, "c4", exclude=["s1"])] == ["0", "1"]
+    assert claim(store, "c5") == "s1"
+
+
+def test_the_seat_that_suits_the_first_who_waits_best_is_kept_for_them(store: Store, clock: Clock) -> None:
+    store.seed_seats([{"id": "s2", "uri": "sip:s2@h", "skills": ["tax"]}])
+    claim(store, "c1"), claim(store, "c2")
+    claim(store, "c3", skill="tax")
+    clock.advance(1)
+    claim(store, "c4", skill="tax")
+    for seat in ("s1", "s2"):
+        store.release_seat(seat)
+    assert claim(store, "c4", skill="tax") == "s1"
+    assert claim(store, "c3", skill="tax") == "s2"
+
+
+def test_a_seat_is_changed_only_by_the_call_that_it_is_in(store: Store) -> None:
+    queue = store.queue
+    assert claim(store, "c1") == "s1"
+    assert queue.talking("s1", "c1")
+    assert not queue.talking("s1", "c9")
+    assert not queue.release("s1", "c9", "wrap_up")
+    assert queue.release("s1", "c1", "wrap_up")
+    assert not queue.end_wrap_up("s1", "c9")
+    assert queue.end_wrap_up("s1", "c1")
+    assert (store.seats()[0]["status"], store.seats()[0]["call_id"]) == ("free", None)
+    assert not queue.end_wrap_up("s1", "c1")
+    with pytest.raises(ValueError, match="seat status 'asleep' is unknown"):
+        queue.release("s1", "c1", "asleep")
+
+
+def test_a_node_that_was_taken_for_dead_takes_back_the_seats_that_talk_there(
+    store: Store, clock: Clock
+) -> None:
+    talking = {"s1": "c1", "s2": "c2"}
+    for node in ("n1", "n2"):
+        store.queue.beat(node)
+    for seat, call_id in talking.items():
+        assert claim(store, call_id, node="n1") == seat
+        store.queue.talking(seat, call_id)
+    clock.advance(DEAD_AFTER_S + 1)
+    assert store.queue.beat("n2") == ["n1"]
+    assert claim(store, "c3", node="n2") == "s1"
+    assert store.queue.beat("n1", talking) == []
+    assert [(seat["status"], seat["call_id"]) for seat in store.seats()] == [
+        ("ringing", "c3"),
+        ("talking", "c2"),
+    ]
+    assert not store.queue.release("s1", "c1", "free"), "it rings for another by now"
+    store.set_seat_status("s2", "free")
+    store.queue.beat("n1", talking)
+    assert store.seats()[1]["status"] == "free", "of a node that was never away nothing is taken back"
 
 
 def test_many_callers_at_once_get_each_a_seat_of_their_own(store: Store) -> None:
@@ -142,3 +231,11 @@ def test_commands_are_taken_once_in_their_order(store: Store) -> None:
     assert store.commands.take("c1") == []
     with pytest.raises(ValueError, match="action 'sing' is unknown"):
         store.commands.give("c1", "sing", {}, "li")
+
+
+def test_the_board_tells_who_waits_also_where_there_is_no_seat_at_all(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/none.db")
+    assert store.workplace.board() == ({}, 0)
+    store.queue.claim("", "c1")
+    assert store.workplace.board() == ({}, 1)
+    store.close()

@@ -206,12 +206,17 @@ def test_calls_of_a_died_process_are_closed_at_their_last_sign_of_life(store: St
     store.save_call("c2", node="b", started_at=NOON)
     store.save_call("c3", node="a", started_at=NOON, ended_at=NOON, end_reason="caller_hangup")
     assert store.claim_seat("", "c1") is not None
+    store.save_transfer("c1", "caller_asked", {}, "", "")
+    store.add_event("c1", 4.0, "bridged", {"seat": "s1"})
+    assert store.lost_calls("a") == []
     assert store.close_unfinished("a") == [("c1", "c1.wav")]
+    assert store.lost_calls("a") == [("c1", "c1.wav")], "its recording is still to be brought to an end"
     call = store.call("c1")
     assert call is not None
     assert (call["ended_at"], call["end_reason"]) == (to_iso(NOON + timedelta(seconds=7.5)), "failed")
     assert call["events"][-1] == {"at_s": 7.5, "kind": "process_died", "detail": {}}
     assert call["turns"][0]["text"] == "您好"
+    assert (call["transfer"]["seat"], call["transfer"]["outcome"]) == ("s1", "connected")
     assert store.seats()[0]["status"] == "free"
     other = store.call("c2")
     assert other is not None

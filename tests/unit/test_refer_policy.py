@@ -108,8 +108,16 @@ def test_a_queue_that_cannot_be_had_ends_in_a_promise(
     ("policy", "before"), [(dial, []), (replaces, [(Replace(), R.UNREACHABLE)])], ids=["dial", "replaces"]
 )
 def test_a_queue_that_is_lost_while_it_is_joined_ends_in_a_promise(policy: Policy, before: Script) -> None:
-    script = [MUSIC, ANSWERED, *before, (Bridge(), R.UNREACHABLE), RELEASED, *SORRY]
+    script = [MUSIC, ANSWERED, *before, (Bridge(), R.UNREACHABLE), MUSIC, RELEASED, *SORRY]
     assert play(policy, script) == Outcome("unreachable")
+
+
+@pytest.mark.parametrize(
+    ("policy", "before"), [(dial, []), (replaces, [(Replace(), R.UNREACHABLE)])], ids=["dial", "replaces"]
+)
+def test_a_caller_who_is_lost_while_being_joined_is_promised_nothing(policy: Policy, before: Script) -> None:
+    script = [MUSIC, ANSWERED, *before, (Bridge(), R.UNREACHABLE), (Music(), R.CALLER_GONE), RELEASED]
+    assert play(policy, script) == Outcome("caller_gone", caller_gone=True)
 
 
 def test_a_promise_that_cannot_be_kept_is_not_given() -> None:

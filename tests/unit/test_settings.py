@@ -115,6 +115,11 @@ def test_the_current_folders_file_is_found() -> None:
     assert load_settings(None).sip.port == 5099
 
 
+def test_a_range_of_ports_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOTLINE_SIP__RTP_PORTS", "20000-20099")
+    assert load("").sip.rtp_ports == PortRange(20000, 20099)
+
+
 def test_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOTLINE_SIP__PORT", "5071")
     monkeypatch.setenv("HOTLINE_DIALOG__CITY", "云州市")
@@ -144,6 +149,8 @@ def test_a_list_in_the_environment(value: str, monkeypatch: pytest.MonkeyPatch) 
         ("[zzz]\nqqq = 1", ["zzz", "hotline.example.toml"]),
         ("sip = 3", ["sip", "table"]),
         ("[sip]\nport = 'x'", ["sip.port", '"x"', "integer"]),
+        ("[sip]\nport = true", ["sip.port = true: write a number"]),
+        ("[limits]\ndrain_s = false", ["limits.drain_s = false: write a number"]),
         ("[sip]\nport = 70000", ["sip.port", "70000", "65535"]),
         ("[sip]\ntransports = ['udp', 'sctp']", ["sip.transports", '"sctp"', "'udp', 'tcp' or 'tls'"]),
         ("[sip]\ntransports = ['tls']", ["sip", "tls_cert_file"]),
@@ -163,6 +170,7 @@ def test_a_list_in_the_environment(value: str, monkeypatch: pytest.MonkeyPatch) 
         ("[asr]\nservers = 'ws://a:1'", ["asr.servers", "a list"]),
         ("[asr]\nserver_mode = 'both'", ["asr.server_mode", '"both"', "'2pass'"]),
         ("[asr]\nserver_verify_tls = 'perhaps'", ["asr.server_verify_tls", '"perhaps"', "boolean"]),
+        ("[tts]\nengine = 'piper'", ["tts:", "piper needs piper_model"]),
         ("[tts]\nengine = ['edge', 'x']", ["tts.engine", '"x"', "'espeak'"]),
         ("[records]\nurl = 'mysql://a/b'", ["records.url", "sqlite:///FILE"]),
         ("[dialog]\ntransfer_below = 2", ["dialog.transfer_below", "2", "less than or equal to 1"]),
@@ -177,6 +185,7 @@ def test_a_list_in_the_environment(value: str, monkeypatch: pytest.MonkeyPatch) 
             ["two seats have the id '1'"],
         ),
         ("[[sip.trunks]]\nname='a'\nuri='sip:b'\nnetwork=[]", ["sip.trunks.0.networks?"]),
+        ("[[sip.trunks]]\nname='a'\nuri='sip:b'\npasswort='x'", ["did you mean sip.trunks.0.password_file?"]),
         ("[[sip.trunks]]\nname='a'\nuri='sip:b'\nnetworks=['x']", ["sip.trunks.0.networks.0", '"x"']),
         ("[[sip.trunks]]\nname='a'\nuri='sip:b'\nregistration=true", ["registration needs user"]),
         ("[limits]\nmax_calls = -1\ndrain_s = 'a'", ["limits.max_calls", "-1", "(and 1 more)"]),

@@ -72,6 +72,26 @@ def test_a_turn_begins_after_a_little_speech_and_ends_after_some_silence() -> No
     assert feed(new(), [quiet(1.0), speech(2.0), quiet(1.0)]) == [(1.1, Turn.BEGAN), (3.5, Turn.ENDED)]
 
 
+@pytest.mark.parametrize(
+    ("weight", "agent", "began_s"),
+    [(2.0, False, 0.06), (1.0, False, 0.1), (0.5, False, 0.2), (0.5, True, 0.1), (2.0, True, 0.06)],
+)
+def test_doubtful_speech_begins_a_turn_later_but_not_over_the_agent(
+    weight: float, agent: bool, began_s: float
+) -> None:
+    taker = new()
+    told = [taker.advance(FRAME_S, speech=weight, bot_speaking=agent) for _ in range(20)]
+    assert round((told.index(Turn.BEGAN) + 1) * FRAME_S, 2) == began_s
+
+
+def test_the_weight_of_speech_does_not_count_once_a_turn_has_begun() -> None:
+    taker = new()
+    told = [taker.advance(FRAME_S, speech=2.0, bot_speaking=True) for _ in range(40)]
+    assert round((told.index(Turn.HOLD) + 1) * FRAME_S, 2) == SETTINGS.hold_speech_s
+    assert Turn.BARGE_IN in told
+    assert round((told.index(Turn.BARGE_IN) + 1) * FRAME_S, 2) == SETTINGS.barge_in_anyway_s
+
+
 @pytest.mark.parametrize("patience_s", [0.2, 0.3, 1.5])
 def test_how_much_silence_ends_a_turn_is_told_with_every_frame(patience_s: float) -> None:
     told = feed(new(), [speech(1.0), quiet(2.0)], patience_s=patience_s)

@@ -14,6 +14,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from .conftest import PASSWORD, Desk
+
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 MISSING = [str(path) for path in (CHROMIUM, DRIVER) if not path.exists()]
 
@@ -74,3 +76,48 @@ def chromium(folder: Path) -> Iterator[webdriver.Chrome]:
         yield browser
     finally:
         browser.quit()
+
+
+def signed_in(browser: webdriver.Chrome, desk: Desk, name: str, path: str) -> Page:
+    """A window at `path` in which `name` has signed in."""
+    if not any(user["name"] == "chief" for user in desk.store.users()):
+        desk.store.add_user("chief", "admin", PASSWORD)
+    page = Page(browser, desk.url)
+    page.open("/static/icon.svg")  # /login would lead who is still signed in elsewhere meanwhile
+    browser.delete_all_cookies()
+    page.open(path)
+    page.fill("#sign-in", name=name, password=PASSWORD)
+    page.until(lambda: page.texts("#nav a"))
+    page.problems()  # forget the 401 that led to the sign-in page
+    return page
+
+
+def row_of(page: Page, table: str, words: str) -> WebElement:
+    """The row of a table that has these words, once it is there."""
+    found: WebElement = page.until(
+        lambda: next((row for row in page.all(f"{table} tbody tr") if words in row.text), None)
+    )
+    return found
+
+
+def press(page: Page, table: str, row: str, words: str) -> None:
+    """Press the button `words` in the row that has the words `row`; it may be redrawn meanwhile."""
+
+    def pressed() -> bool:
+        buttons = row_of(page, table, row).find_elements(By.CSS_SELECTOR, "button")
+        found = next((button for button in buttons if button.text == words), None)
+        if found is not None:
+            found.click()
+        return found is not None
+
+    page.until(pressed)
+
+
+def noticed(page: Page, words: str) -> None:
+    """The page says these words."""
+    page.until(lambda: words in page.one("#notice").text)
+
+
+def actions(desk: Desk, about: str) -> list[str]:
+    """What the audit trail tells about something, newest first."""
+    return [entry["action"] for entry in desk.store.audit.page(about=about)["items"]]

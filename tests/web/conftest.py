@@ -17,13 +17,16 @@ import pytest
 import uvicorn
 
 from desk.app import create_desk
+from desk.board import BoardWatch
 from desk.live import LiveFeed
 from dialog.knowledge import Knowledge
 from hotline.knowledge_sync import KnowledgeSync
 from hotline.web import knowledge_index
-from records import CHINA
+from records import CHINA, today_in_china
 from records.recording import Recording
 from records.store import Store
+
+from .desk_node import CATEGORIES
 
 TOKEN = "a-token-for-machines"
 PASSWORD = "correct horse battery"
@@ -222,9 +225,9 @@ async def chat(session: str, text: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("desk")
-    store = Store(f"sqlite:///{folder}/hotline.db")
+    store = Store(f"sqlite:///{folder}/hotline.db", tell_tickets=True)
     fill(store, folder / "recordings")
-    knowledge = Knowledge()
+    knowledge = Knowledge(today=today_in_china)
     sync = KnowledgeSync(store, knowledge)
     sync.open("none")
     ready = [True]
@@ -242,9 +245,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             live=live,
             chat=chat,
             knowledge=knowledge_index(knowledge, sync, store),
+            categories=CATEGORIES,
         )
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
         task = asyncio.create_task(server.serve())
+        watching = asyncio.create_task(BoardWatch(store, live).run())
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
@@ -252,6 +257,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         found.append(Desk(f"http://127.0.0.1:{port}", store, folder / "recordings", live, loop, ready))
         started.set()
         await stop.wait()
+        watching.cancel()
         live.close()
         server.should_exit = True
         await task

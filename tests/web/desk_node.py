@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,14 +14,22 @@ from typing import Any, TypeVar
 import uvicorn
 
 from desk.app import create_desk
+from desk.board import BoardWatch
 from desk.knowledge import KnowledgeIndex
 from desk.live import LiveFeed
 from hotline.journal import RecordJournal
+from hotline.knowledge_upload import Uploads
 from records.store import Store
 from records.writer import Writer
 from voice.events import CallEvent
 
 T = TypeVar("T")
+CATEGORIES = [
+    {"category": "施工噪音", "department": "市城市管理局", "kind": "投诉"},
+    {"category": "路灯照明", "department": "市住房和城乡建设局", "kind": "报修"},
+    {"category": "其他", "department": "市政务服务热线", "kind": "投诉"},
+]
+ROOT = Path(__file__).parents[2]
 
 
 class DeskNode:
@@ -82,20 +92,31 @@ class DeskNode:
             ready=lambda: True,
             metrics=lambda: "",
             live=self._live,
-            knowledge=KnowledgeIndex(self._search, lambda: None, lambda _days, _limit: []),
+            knowledge=KnowledgeIndex(
+                search=self._search,
+                changed=lambda: None,
+                gaps=lambda _days, _limit: [],
+                state=dict,
+                upload=Uploads(self.store),
+                refused=lambda _fields: "",
+            ),
+            categories=CATEGORIES,
             wrap_up_s=30.0,
         )
         server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning"))
         serving = asyncio.create_task(server.serve())
-        telling = asyncio.create_task(self._journal.tell_live())
+        works = [self._journal.tell_live(), BoardWatch(self.store, self._live).run()]
+        tasks = [asyncio.create_task(work) for work in works]
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         self.port = server.servers[0].sockets[0].getsockname()[1]
         started.set()
         await self._stop.wait()
-        telling.cancel()
-        with suppress(asyncio.CancelledError):
-            await telling
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
         self._journal.close()
         self._live.close()
         server.should_exit = True
@@ -113,3 +134,26 @@ def desk_node(
         yield node
     finally:
         node.close()
+
+
+@contextmanager
+def node_process(name: str, url: str, folder: Path) -> Iterator[str]:
+    """A node in a process of its own; gives the address of its desk."""
+    command = [sys.executable, "-m", "tests.web.desk_node", name, url, str(folder)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            address = process.stdout.readline().strip()
+            assert address.startswith("http"), f"the node {name} did not start"
+            yield address
+        finally:
+            process.stdin.close()  # it ends by itself
+            assert process.wait(20) == 0
+
+
+if __name__ == "__main__":
+    with desk_node(sys.argv[1], sys.argv[2], Path(sys.argv[3])) as served:
+        print(served.url, flush=True)  # noqa: T201 - for node_process
+        sys.stdin.read()

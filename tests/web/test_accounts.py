@@ -85,6 +85,7 @@ def test_an_account_is_locked_wherever_the_guesses_come_from(desk: Desk) -> None
     assert sign_in(desk, "locked").status_code == 200
 
 
+@pytest.mark.usefixtures("dear_passwords")
 def test_a_name_that_does_not_exist_takes_as_long(desk: Desk) -> None:
     user(desk, "timed")
     taken: dict[str, list[float]] = {"timed": [], "nobody at all": []}
@@ -106,6 +107,7 @@ def test_a_second_factor_is_begun_confirmed_and_then_asked_for(desk: Desk) -> No
         totp = pyotp.TOTP(begun["secret"])
         parsed = pyotp.parse_uri(begun["uri"])
         assert (parsed.secret, parsed.name, parsed.issuer) == (begun["secret"], "two", "12345")
+        assert begun["qr"].startswith("data:image/svg+xml")
         assert me.put(TOTP, json={"code": "abcdef"}).status_code == 422
         assert sign_in(desk, "two").status_code == 200  # not on before it was confirmed
         code = totp.now()

@@ -1,8 +1,10 @@
-"""Parts of the desk that need no server: the live feed and the brake on guessing passwords."""
+"""Parts of the desk that need no server: the live feed, the brake on guessing passwords, the address."""
 
 from __future__ import annotations
 
 import json
+import socket
+from urllib.parse import urlsplit
 
 import anyio
 import pytest
@@ -10,6 +12,9 @@ from starlette.datastructures import Headers
 
 from desk.auth import Throttle, same_origin
 from desk.live import BACKLOG, LiveFeed, sse
+from hotline.sections import DeskSettings
+from hotline.settings import Settings
+from hotline.web import bind_desk, desk_url
 
 pytestmark = [pytest.mark.web]
 
@@ -89,3 +94,12 @@ def test_guessing_is_slowed_down_for_that_name_alone_and_not_for_ever() -> None:
 )
 def test_what_counts_as_the_desks_own_page(headers: dict[str, str], same: bool) -> None:
     assert same_origin(Headers(headers)) is same
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_desk_is_told_by_an_address_that_can_be_opened(host: str) -> None:
+    if host == "::1" and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with bind_desk(Settings(desk=DeskSettings(host=host, port=0))) as listening:
+        url = urlsplit(desk_url(listening))
+        assert (url.hostname, url.port) == (host, listening.getsockname()[1])

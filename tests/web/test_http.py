@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 import wave
 from datetime import timedelta
@@ -12,6 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
+from desk.pages import PAGES
 from records.recording import Recording
 
 from .conftest import NOW, PASSWORD, TOKEN, Desk
@@ -334,12 +336,16 @@ def test_live_events_reach_every_watcher(desk: Desk) -> None:
 
 def test_pages_run_only_their_own_scripts(desk: Desk) -> None:
     with desk.signed_in() as ops:
-        for path in ("/", "/calls/transferred", "/login"):
-            answer = ops.get(path)
-            assert answer.status_code == 200
+        for page in PAGES:
+            answer = ops.get(page.path.replace("{call_id}", "transferred"))
+            assert answer.status_code == 200, page
             assert "default-src 'self'" in answer.headers["content-security-policy"]
+            assert f"<title>{page.title} · " in answer.text
             assert "http://" not in answer.text
             assert "https://" not in answer.text
+            loaded = re.findall(r'(?:href|src)="(/static/[^"]+)"', answer.text)
+            assert f"/static/{page.name}.js" in loaded
+            assert [path for path in loaded if ops.get(path).status_code != 200] == []
         assert ops.get(f"{API}/calls").headers["cache-control"] == "no-store"
 
 

@@ -99,3 +99,19 @@ async def test_the_outbox_is_for_ops_and_admins(store: Store, tmp_path: Path) ->
                 assert (
                     await desk.post(f"{OUTBOX}/1/retry", headers={"Origin": "http://desk"})
                 ).status_code == 403
+
+
+async def test_all_that_failed_is_sent_again_at_once(store: Store, tmp_path: Path) -> None:
+    async with client(store, tmp_path) as desk:
+        for title in ("路灯不亮", "井盖缺失", "树倒了"):
+            await desk.post("/api/v1/tickets", headers=MACHINE, json={"title": title})
+        for _ in range(2):
+            letter = store.outbox.claim("node", 30)
+            assert letter
+            store.outbox.failed(letter, "HTTP 400", None)
+        assert store.outbox.count() == {"waiting": 1, "failed": 2}
+        again = await desk.post(f"{OUTBOX}/retry", headers=MACHINE)
+        assert (again.status_code, again.json()) == (200, {"retried": 2})
+        assert store.outbox.count() == {"waiting": 3, "failed": 0}
+    entry = store.audit.page(action="messages_retried")["items"][0]
+    assert entry["detail"] == {"count": 2}

@@ -51,6 +51,8 @@ class Tapped:
         assert listener is not None
         self.listener = listener
 
+    def catch_up(self) -> None: ...
+
 
 @pytest.fixture
 def records(tmp_path: Path) -> RecordsSettings:

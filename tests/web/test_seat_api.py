@@ -6,11 +6,17 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 
-from .conftest import NOW, Desk
+from desk.app import create_desk
+from desk.live import LiveFeed
+from records.store import Store
+
+from .conftest import NOW, TOKEN, Desk
 
 pytestmark = [pytest.mark.web]
 
@@ -99,8 +105,10 @@ def test_a_seat_sees_the_calls_it_had_and_what_a_caller_had(desk: Desk) -> None:
         ("had", "connected", "s1"),
         ("missed", "no_answer", "s1"),
         ("not", "connected", "s5"),
+        ("before_midnight", "connected", "s1"),
     ):
-        desk.store.save_call(call_id, caller=number, started_at=NOW)
+        ago = timedelta(hours=23 if call_id == "before_midnight" else 0)
+        desk.store.save_call(call_id, caller=number, started_at=NOW - ago)
         desk.store.add_event(call_id, 3.0, "seat_ringing", {"seat": seat_id})
         desk.store.save_transfer(call_id, "caller_asked", {"request": "补贴"}, seat_id, outcome)
     desk.store.add_event("had", 5.0, "bridged", {"seat": "s1"})
@@ -123,10 +131,12 @@ def test_a_seat_sees_the_calls_it_had_and_what_a_caller_had(desk: Desk) -> None:
         assert mine["had"] == (True, "connected", "补贴")
         assert mine["missed"] == (False, "no_answer", "补贴")
         assert not {"not", "old"} & set(mine)
+        lately = {call["id"] for call in seat.get(f"{API}/seats/s1/calls").json()["items"]}
+        assert lately == {"had", "missed", "before_midnight"} | ({"commanded"} & lately)
         old = seat.get(f"{API}/seats/s1/calls", params={"day": "2024-01-02"}).json()["items"]
         assert [call["id"] for call in old] == ["old"]
         history = seat.get(f"{API}/callers/{number}/history").json()
-        assert {call["id"] for call in history["calls"]} == {"had", "missed", "not", "old"}
+        assert {call["id"] for call in history["calls"]} == {"had", "missed", "not", "old", "before_midnight"}
         assert [ticket["id"] for ticket in history["tickets"]] == [opened]
 
 
@@ -149,11 +159,77 @@ def test_the_queue_and_changes_of_the_board_are_told_live(desk: Desk) -> None:
             done.set()
             thread.join()
             assert (event["detail"]["id"], event["detail"]["user"]) == ("s1", "seat")
+            assert "call" not in event["detail"]
+            desk.store.set_seat_status("s1", "free")
+            desk.store.save_call("pops", caller="13800000005", started_at=NOW)
+            desk.store.save_transfer("pops", "emergency", {"request": "燃气泄漏"}, "", "")
+            desk.store.queue.claim("民政", "pops", node="n9")
+            event = next(event for event in lines if event.get("call_id") == "pops")
+            assert event["detail"]["status"] == "ringing"
+            call = event["detail"]["call"]  # all that its pop shows
+            assert (call["caller"], call["reason"]) == ("13800000005", "emergency")
+            assert call["summary"]["request"] == "燃气泄漏"
         desk.store.set_seat_status("s1", "away")
         assert desk.store.queue.claim("民政", "waits", node="n9").seat is None
         try:
             (waiting,) = seat.get(f"{API}/queue").json()["items"]
             assert (waiting["call_id"], waiting["node"], waiting["skill"]) == ("waits", "n9", "民政")
             assert seat.get(f"{API}/workplace").json()["waiting"] == 1
+            assert desk.store.workplace.board().waiting == 1
         finally:
             desk.store.queue.leave("waits")
+
+
+def test_everybody_signed_in_may_read_the_categories(desk: Desk) -> None:
+    with desk.signed_in("seat") as seat:
+        found = seat.get(f"{API}/taxonomy").json()
+        assert found["total"] == 3
+        assert found["items"][0] == {"category": "施工噪音", "department": "市城市管理局", "kind": "投诉"}
+    with desk.client() as stranger:
+        assert stranger.get(f"{API}/taxonomy").status_code == 401
+
+
+def test_admins_take_seats_away_and_ops_look_on(desk: Desk) -> None:
+    body = {"id": "s44", "name": "小赵", "uri": "sip:s44@127.0.0.1"}
+    with desk.machine() as machine, desk.signed_in("ops") as ops:
+        machine.post(f"{API}/seats", json=body).raise_for_status()
+        assert "s44" in {seat["id"] for seat in ops.get(f"{API}/seats").json()["items"]}
+        assert ops.post(f"{API}/seats", json=body).status_code == 403
+        assert ops.delete(f"{API}/seats/s44").status_code == 403
+        assert desk.store.set_seat_status("s44", "talking")
+        assert machine.delete(f"{API}/seats/s44").status_code == 409
+        desk.store.release_seat("s44", "away")
+        assert [machine.delete(f"{API}/seats/s44").status_code for _ in range(2)] == [204, 404]
+        assert "s44" not in {seat["id"] for seat in ops.get(f"{API}/seats").json()["items"]}
+        done = machine.get(f"{API}/audit", params={"about": "s44"}).json()["items"]
+        assert [entry["action"] for entry in done] == ["seat_removed", "seat_saved"]
+
+
+@pytest.mark.anyio
+async def test_a_seat_that_stands_in_the_settings_is_changed_there(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/hotline.db")
+    body = {"id": "s1", "name": "小陈", "uri": "sip:s1@127.0.0.1"}
+    store.seed_seats([body])
+    app = create_desk(
+        store,
+        recordings_dir=tmp_path,
+        api_token=TOKEN,
+        ready=lambda: True,
+        metrics=lambda: "",
+        live=LiveFeed(),
+        configured_seats={"s1"},
+    )
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://desk", headers=headers) as machine:
+        await machine.post(f"{API}/seats", json={**body, "id": "s2"})
+        found = (await machine.get(f"{API}/seats")).json()["items"]
+        assert [(seat["id"], seat["configured"]) for seat in found] == [("s1", True), ("s2", False)]
+        refused = [
+            await machine.post(f"{API}/seats", json=body),
+            await machine.delete(f"{API}/seats/s1"),
+        ]
+        assert [answer.status_code for answer in refused] == [409, 409]
+        assert "stands in the settings" in refused[0].json()["detail"]
+        assert (await machine.post(f"{API}/seats/s1/status", json={"status": "free"})).status_code == 200
+    store.close()

@@ -51,6 +51,7 @@ def dial(request: TransferRequest) -> Generator[Step, Result, Outcome]:
         result = yield Bridge()
         if result is not R.UNREACHABLE:
             return (yield from talked(result))
+        result = yield from _unless_gone(result)
     return (yield from _in_vain(result))
 
 
@@ -66,12 +67,19 @@ def replaces(request: TransferRequest) -> Generator[Step, Result, Outcome]:
             result = yield Bridge()
             if result is not R.UNREACHABLE:
                 return (yield from talked(result))
+            result = yield from _unless_gone(result)
     return (yield from _in_vain(result))
 
 
 def _reach_queue() -> Generator[Step, Result, Result]:
     result = yield Music()
     return result if result is R.CALLER_GONE else (yield DialQueue())
+
+
+def _unless_gone(result: Result) -> Generator[Step, Result, Result]:
+    """What could not be joined may have been the caller, who hung up just then."""
+    there = yield Music()
+    return there if there is R.CALLER_GONE else result
 
 
 def _in_vain(result: Result) -> Generator[Step, Result, Outcome]:

@@ -96,7 +96,7 @@ def _get_seat(request: TransferRequest) -> Going:
         if not found.on_duty:
             return R.NONE_FREE
         if waited_s >= request.max_wait_s:
-            stays = (yield from _offer_callback()) if waited_s else R.NONE_FREE
+            stays = (yield from _offer_callback(request)) if waited_s else R.NONE_FREE
             if stays is not R.ACCEPTED:
                 return stays
             waited_s, told_s = 0.0, 0.0
@@ -107,12 +107,20 @@ def _get_seat(request: TransferRequest) -> Going:
         wait_s = min(TELL_EVERY_S, request.max_wait_s - waited_s)
 
 
-def _offer_callback() -> Going:
-    """Who has waited long may go on waiting: ACCEPTED, else NONE_FREE, or CALLER_GONE."""
+def _offer_callback(request: TransferRequest) -> Going:
+    """Who has waited long may go on waiting: ACCEPTED, else NONE_FREE, or CALLER_GONE.
+
+    DONE: a seat came free meanwhile, and is theirs.
+    """
     if (yield TellCaller(phrases.OFFER_CALLBACK)) is R.CALLER_GONE:
         return R.CALLER_GONE
     pressed = yield from _do(AskKey(KEY_WAIT_S))
-    return R.NONE_FREE if pressed is R.NO_ANSWER else pressed
+    if pressed is not R.NO_ANSWER:
+        return pressed
+    found = yield ClaimSeat(request.skill, request.priority)
+    if isinstance(found, Queued):
+        return R.NONE_FREE
+    return R.CALLER_GONE if (yield Music()) is R.CALLER_GONE else found
 
 
 def _do(step: Step) -> Going:

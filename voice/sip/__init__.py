@@ -1,10 +1,11 @@
 """SIP and RTP by pjsua2: the only package that imports it; implements `voice.phone`.
 
 Threads: one thread of ours owns the library (`threadCnt = 0`): it polls for events, runs every operation from
-a queue and is the only one to create or free a pjsua2 object. The bridge's clock thread enters Python only in
-`ports.Port`, which copies one frame and returns. Everything else happens on the event loop.
+a queue and is the only one to create or free a pjsua2 object. Another, `clock.Clock`, moves the audio on
+while there are calls; on it `ports.Port` copies frames, and nothing else. Everything else happens on the
+event loop.
 
-Ports are pooled and never freed while the library runs: freeing one races with the clock thread.
+Ports are pooled and never freed while the library runs: freeing one races with the clock.
 """
 
 from __future__ import annotations

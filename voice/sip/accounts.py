@@ -143,6 +143,9 @@ def _account(config: SipConfig, host: str, srtp: Srtp) -> Any:
     transport = audio.transportConfig
     transport.port = config.rtp_port
     transport.portRange = config.rtp_port_range if config.rtp_port else 0
+    # Whoever talked with a process that crashed sends on to its port. Audio that comes before the caller's
+    # own would be taken for the caller's, so the next process begins elsewhere.
+    transport.randomizePort = True
     if not ipv6:
         transport.publicAddress = config.public_address
     if host not in (ANY_HOST, "::"):

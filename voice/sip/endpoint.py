@@ -14,18 +14,21 @@ import structlog
 from voice.phone import Leg, LegGone, NoAnswer, Unreachable
 from voice.sip import accounts, library
 from voice.sip.admission import Admission
+from voice.sip.clock import Clock
 from voice.sip.commands import Commands, settle
 from voice.sip.config import ANY_HOST, REGISTERED, SipConfig, host_of
 from voice.sip.gate import Gate, GateError
 from voice.sip.identity import user_of
 from voice.sip.leg import SipLeg
-from voice.sip.ports import Ports, Ticks
+from voice.sip.ports import Frames, Ports
 from voice.sip.refer import Referral, refer_call, replace_call
 
 log = structlog.get_logger()
 
-POLL_MS = 10  # the longest wait for the library's events: keys that were pressed are told by it
-IDLE_POLL_MS = 50  # while there is no call; commands and packets end it
+# The longest wait for the library's events; packets end it, and commands where they can.
+POLL_MS = 10  # where they cannot
+IDLE_POLL_MS = 1000
+CLOSE_POLL_MS = 50
 CLOSE_POLLS = 60  # how often to poll for the other sides' answers to our BYEs at the end
 LOOK_S = 1.0  # how often each leg's line is looked at
 
@@ -60,10 +63,12 @@ class SipEndpoint:
         self.admission = Admission(config, self._why_not, self._refuse, self._on_key)
         self._gate = Gate(library.clibrary, self.admission.judge)
         self._accounts = accounts.Accounts(self, config)
-        self._ticks = Ticks(self._loop)
-        self._ports = Ports(self._ticks)
+        self._frames = Frames(self._loop)
+        self._ports = Ports(self._frames)
+        self._clock = Clock(self._ports.fill, self._ports.empty)
         self._new_call_id = new_call_id
         self._commands = Commands(self._loop)
+        self._keys = library.Keys(lambda leg, key: self._commands.tell(leg.on_digit, key))
         self._started: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._main, name="pjsua2", daemon=True)
         self._stopping = False
@@ -76,7 +81,11 @@ class SipEndpoint:
     async def start(self) -> None:
         """Bind the ports and start. Raises CallError naming the port that is taken."""
         self._thread.start()
-        await self._started
+        try:
+            await self._started
+        except Unreachable:
+            await asyncio.to_thread(self._thread.join)  # its last C++ must not meet the end of Python
+            raise
 
     async def stop(self) -> None:
         """Hang up everything and free the library."""
@@ -103,10 +112,10 @@ class SipEndpoint:
         return made[0]
 
     async def bridge(self, a: Leg, b: Leg) -> None:
-        await self._commands.run(lambda: self._connect(a, b))
+        await self._commands.run(lambda: self._call(a).join(self._call(b)))
 
     async def unbridge(self, a: Leg, b: Leg) -> None:
-        await self._commands.run(lambda: self._disconnect(a, b))
+        await self._commands.run(lambda: self._call(a).part(self._call(b)))
 
     async def refer(
         self, leg: Leg, target: str, *, timeout_s: float, headers: Mapping[str, str] | None = None
@@ -125,6 +134,10 @@ class SipEndpoint:
 
     async def send_keys(self, leg: SipLeg, digits: str) -> None:
         await self._commands.run(lambda: self._call(leg).dialDtmf(digits))
+
+    def give_ticks(self) -> None:
+        """Give what has come on all legs; on the loop."""
+        self._frames.give()
 
     async def hang_up_all(self) -> None:
         """End every leg at once."""
@@ -145,7 +158,7 @@ class SipEndpoint:
 
     def lateness(self) -> tuple[int, int, float]:
         """Ticks of the audio clock since the last call, those over a frame late, the latest's seconds."""
-        return self._ticks.lateness()
+        return self._clock.lateness()
 
     # everything below runs on the library's thread
 
@@ -154,22 +167,23 @@ class SipEndpoint:
         endpoint = library.Endpoint(self)
         try:
             self._open(endpoint)
-        except (pj.Error, GateError) as error:
-            endpoint.libDestroy()
-            reason = error.reason if isinstance(error, pj.Error) else str(error)
-            where = f"cannot open SIP on {self.config.host}:{self.config.port}: {reason}"
-            self._commands.tell(settle, self._started, None, Unreachable(where))
+        except Exception as error:  # also one of ours: who waits for the start is to see it
+            if isinstance(error, pj.Error | GateError):
+                endpoint.libDestroy()
+                reason = error.reason if isinstance(error, pj.Error) else str(error)
+                error = Unreachable(f"cannot open SIP on {self.config.host}:{self.config.port}: {reason}")
+            self._commands.tell(settle, self._started, None, error)
             return
         self._commands.tell(settle, self._started, None, None)
         while not self._stopping:
             self._poll(endpoint)
         self._close(endpoint)
 
-    def _poll(self, endpoint: Any) -> None:
-        idle = self._commands.wakes and not self._calls
-        endpoint.libHandleEvents(IDLE_POLL_MS if idle else POLL_MS)
+    def _poll(self, endpoint: Any, wait_ms: int = IDLE_POLL_MS) -> None:
+        endpoint.libHandleEvents(wait_ms if self._commands.wakes else POLL_MS)
         self._commands.perform()
         self._free_dead()
+        self._clock.run(bool(self._calls))
         now_s = time.monotonic()
         if now_s - self._looked_s >= LOOK_S:
             self._looked_s = now_s
@@ -185,12 +199,13 @@ class SipEndpoint:
         endpoint.libCreate()
         endpoint.libInit(library.library_config())
         self.build = library.build_of(endpoint)
-        self.max_calls = self.config.max_calls or library.default_max_calls(self.build.max_legs)
+        wanted = self.config.max_calls or library.default_max_calls(self.build.max_legs)
+        self.max_calls = min(wanted, self.build.max_legs)
         if ":" in self.config.host + self.config.ipv6_host and not self.build.ipv6:
             raise GateError("this pjsua2 build has no IPv6; the capacity build has")
         self.port, self.tls_port = accounts.open_transports(endpoint, self.config)
         endpoint.libStart()
-        endpoint.audDevManager().setNullDev()
+        self._ports.open()
         for codec in endpoint.codecEnum2():
             rank = next(
                 (i for i, name in enumerate(self.config.codecs) if codec.codecId.startswith(name)), None
@@ -202,12 +217,13 @@ class SipEndpoint:
             host = "127.0.0.1" if self.config.host == ANY_HOST else self.config.host
             self._gate.prove((host, self.port), lambda: endpoint.libHandleEvents(POLL_MS))
             self._commands.open((host, self.port))
+        self._clock.open()
 
     def _close(self, endpoint: Any) -> None:
         self._commands.close()
         endpoint.hangupAllCalls()
         for _ in range(CLOSE_POLLS):
-            self._poll(endpoint)
+            self._poll(endpoint, CLOSE_POLL_MS)
             if not self._calls:
                 break
         for call in list(self._calls.values()):
@@ -215,7 +231,7 @@ class SipEndpoint:
                 self._drop(call.leg, 0)
         self._free_dead()
         self._gate.close()
-        self._ports.close()
+        self._clock.close()
         self._accounts.close()
         endpoint.libDestroy()
 
@@ -239,7 +255,7 @@ class SipEndpoint:
             leg = call.leg
             if leg is None or call.media is None or not call.hasMedia():
                 continue
-            call.look(self._ticks.late_total, now_s)
+            call.look(self._clock.late_total, now_s)
             self._commands.tell(leg.on_line, call.line.stats)
             timeout_s = self.config.rtp_timeout_s
             if timeout_s and not leg.held and call.line.idle_s(now_s) > timeout_s:
@@ -298,26 +314,14 @@ class SipEndpoint:
         if call is None:
             return
         self.admission.end(call.sip_id)
+        self._keys.forget(leg)
         self._commands.tell(leg.on_gone, status, call.reason)
         self._incoming -= call.counted
         if call.port is not None:
             self._ports.give_back(call.port)
-        call.port = call.media = call.leg = None
+        call.end_audio()
+        call.port = call.leg = None
         self._dead.append(call)
-
-    def _connect(self, a: Leg, b: Leg) -> None:
-        media_a, media_b = self._call(a).media, self._call(b).media
-        if media_a is None or media_b is None:
-            raise LegGone("the leg has no audio")
-        media_a.startTransmit(media_b)
-        media_b.startTransmit(media_a)
-
-    def _disconnect(self, a: Leg, b: Leg) -> None:
-        media_a, media_b = self._call(a).media, self._call(b).media
-        if media_a is None or media_b is None:
-            raise LegGone("the leg has no audio")
-        media_a.stopTransmit(media_b)
-        media_b.stopTransmit(media_a)
 
     def account_for_request(self) -> int | None:
         """Which account answers the request that was let in just now."""
@@ -370,16 +374,16 @@ class SipEndpoint:
             leg.held = media.status == pj.PJSUA_CALL_MEDIA_REMOTE_HOLD
             if media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
                 call.line.begin(time.monotonic())
-                if call.port is None:
-                    call.port = self._ports.take(leg)
-                call.media = call.getAudioMedia(index)
-                call.media.startTransmit(call.port)
-                call.port.startTransmit(call.media)
+                call.begin_audio(index, call.port or self._ports.take(leg))
         self._tell_up(call, info)
 
     def on_digit(self, call: library.Call, digit: str) -> None:
         if call.leg is not None:
             self._commands.tell(call.leg.on_digit, digit)
+
+    def on_stream(self, call: library.Call, stream: int) -> None:
+        if call.leg is not None:
+            self._keys.listen(stream, call.leg)
 
     def _on_key(self, sip_id: str, digit: str) -> None:
         for call in self._calls.values():

@@ -34,11 +34,13 @@ class GateError(Exception):
     """This pjsua2 build cannot be used: its structures are laid out in an unknown way."""
 
 
-class _Str(Structure):
+class Text(Structure):
+    """`pj_str_t`; keep it as long as the library may read it."""
+
     _fields_ = (("ptr", c_char_p), ("slen", c_ssize_t))
 
     @classmethod
-    def of(cls, text: str) -> _Str:
+    def of(cls, text: str) -> Text:
         raw = text.encode()
         return cls(raw, len(raw))
 
@@ -52,7 +54,7 @@ class _Module(Structure):
     _fields_ = (
         ("prev", c_void_p),
         ("next", c_void_p),
-        ("name", _Str),
+        ("name", Text),
         ("id", c_int),
         ("priority", c_int),
         ("load", c_void_p),
@@ -83,7 +85,7 @@ class Gate:
         self._declare()
         self._callback = _OnMessage(self._on_request)
         self._module = _Module(
-            name=_Str.of("hotline-gate"), id=-1, priority=BEFORE_TRANSACTIONS, on_rx_request=self._callback
+            name=Text.of("hotline-gate"), id=-1, priority=BEFORE_TRANSACTIONS, on_rx_request=self._callback
         )
 
     def _declare(self) -> None:
@@ -92,8 +94,8 @@ class Gate:
         lib.pjsip_endpt_register_module.argtypes = (c_void_p, POINTER(_Module))
         lib.pjsip_endpt_unregister_module.argtypes = (c_void_p, POINTER(_Module))
         respond = lib.pjsip_endpt_respond_stateless
-        respond.argtypes = (c_void_p, c_void_p, c_int, POINTER(_Str), c_void_p, c_void_p)
-        lib.pjsip_generic_string_hdr_create.argtypes = (c_void_p, POINTER(_Str), POINTER(_Str))
+        respond.argtypes = (c_void_p, c_void_p, c_int, POINTER(Text), c_void_p, c_void_p)
+        lib.pjsip_generic_string_hdr_create.argtypes = (c_void_p, POINTER(Text), POINTER(Text))
         lib.pjsip_generic_string_hdr_create.restype = c_void_p
         lib.pj_list_insert_before.argtypes = (c_void_p, c_void_p)
         lib.pj_list_insert_before.restype = None
@@ -176,11 +178,11 @@ class Gate:
             c_void_p.from_address(head_at + offset).value = head_at
         kept = []  # the names are not copied before the response is made
         for name, value in headers:
-            texts = _Str.of(name), _Str.of(value)
+            texts = Text.of(name), Text.of(value)
             kept.append(texts)
             header = self._library.pjsip_generic_string_hdr_create(pool, *map(ctypes.byref, texts))
             self._library.pj_list_insert_before(head_at, header)
-        text = _Str.of(reason)
+        text = Text.of(reason)
         self._library.pjsip_endpt_respond_stateless(
             self._endpoint, rdata, status, ctypes.byref(text), head_at if headers else None, None
         )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import anyio.lowlevel
 
+from voice.calm import Calm
 from voice.media import PlayoutBuffer
 from voice.phone import (
     Busy,
@@ -31,6 +32,8 @@ class LegControl(Protocol):
     async def send_keys(self, leg: SipLeg, digits: str) -> None: ...
 
     async def hangup_leg(self, leg: SipLeg, code: int) -> None: ...
+
+    def give_ticks(self) -> None: ...
 
 
 def error_for(status: int) -> CallError:
@@ -60,6 +63,9 @@ class SipLeg:
         self._loop = loop
         self._tap: Tap | None = None
         self._hear: Tap | None = None
+        self._calm_of: Callable[[], Calm] | None = None  # who listens
+        self._calm = Calm()
+        self._below_s = -1.0  # the most that may be pending for one who waits; nobody waits below 0
         self._heard_all: asyncio.Future[None] = loop.create_future()
         self._digits: asyncio.Queue[str | None] = asyncio.Queue()
         self._waiting: list[tuple[float, asyncio.Future[None]]] = []  # for at most so much pending, s
@@ -68,18 +74,28 @@ class SipLeg:
         self.up: asyncio.Future[None] = loop.create_future()  # answered, with media
         self._gone: asyncio.Future[str] = loop.create_future()
 
-    def on_tick(self, received: bytes, sent: bytes) -> None:
+    def due(self, received: bytes, magnitude: Callable[[bytes], float]) -> bool:
+        """Whether what has come is to be given now; asked by the clock's thread for each tick."""
+        awaited = self._below_s >= 0.0 and self.playout.pending_s <= self._below_s
+        return self._calm.ends(received, magnitude) or awaited
+
+    def on_tick(self, received: bytes, sent: bytes, held: bool = False) -> None:
+        """One tick; `held` if the other side had us on hold."""
         if self._gone.done():
             return
         if self._tap is not None:
             self._tap(received, sent)
-        if self._hear is not None and not self.held:
+        if self._hear is not None and not held:
             try:
                 self._hear(received, sent)
             except Exception as error:  # of who listens: it is theirs, not the other legs'
                 self._hear = None
                 self._heard_all.set_exception(error)
         self._wake()
+
+    def on_given(self) -> None:
+        """All ticks that had come were given."""
+        self._calm = self._calm_of() if self._calm_of is not None and self._hear is not None else Calm()
 
     def _wake(self) -> None:
         """Let those go on whose wish has come true."""
@@ -100,6 +116,7 @@ class SipLeg:
         self._line = stats
 
     def on_gone(self, status: int, reason: str = "remote_hangup") -> None:
+        self.catch_up()
         if self._gone.done():
             return
         if not self.up.done():
@@ -118,14 +135,21 @@ class SipLeg:
         except CallError as error:
             raise LegGone("the caller hung up while we answered") from error
 
-    async def listen(self, hear: Tap) -> None:
+    async def listen(self, hear: Tap, calm: Callable[[], Calm] | None = None) -> None:
         if self._gone.done():
             return
-        self._hear, self._heard_all = hear, self._loop.create_future()
+        self.catch_up()  # what came before is for who listened before
+        self._hear, self._calm_of, self._heard_all = hear, calm, self._loop.create_future()
+        self.on_given()
         try:
             await self._heard_all
         finally:
-            self._hear = None
+            self._hear = self._calm_of = None
+            self.on_given()
+
+    def catch_up(self) -> None:
+        self._control.give_ticks()
+        self.on_given()
 
     async def dtmf(self) -> AsyncIterator[str]:
         while not (self._gone.done() and self._digits.empty()):
@@ -148,10 +172,12 @@ class SipLeg:
                 return
             waiting = below_s, self._loop.create_future()
             self._waiting.append(waiting)
+            self._below_s = max(below_s, self._below_s)
             try:
                 await waiting[1]
             finally:
                 self._waiting.remove(waiting)
+                self._below_s = max((below_s for below_s, _ in self._waiting), default=-1.0)
         raise LegGone("the leg has ended")
 
     def clear(self) -> float:
@@ -167,6 +193,7 @@ class SipLeg:
         return self.playout.sent_s
 
     def tap(self, listener: Tap | None) -> None:
+        self.catch_up()
         self._tap = listener
 
     async def send_dtmf(self, digits: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,17 +13,18 @@ import pjsua2 as pj
 import structlog
 from pjsua2 import _pjsua2
 
-from voice.phone import FRAME_S, SAMPLE_RATE
+from voice.phone import FRAME_S, SAMPLE_RATE, LegGone
 from voice.sip.leg import SipLeg
 from voice.sip.line import Line
-from voice.sip.ports import Port
 
 if TYPE_CHECKING:
+    from voice.sip.ports import Port
     from voice.sip.refer import Referral
 
 log = structlog.get_logger()
 MANY = 10_000  # a wish that any build cuts down to its limit
 clibrary = ctypes.CDLL(_pjsua2.__file__)
+_OnKey = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
 _LogFunction = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
 
 
@@ -109,6 +111,34 @@ class Guard:
         return True
 
 
+class Keys:
+    """Keys that come by RTP (RFC 4733), told to their legs' `tell` by the clock's thread as they come.
+
+    The library's own way has them wait until its thread looks. Reference: pjmedia/stream.h.
+    """
+
+    def __init__(self, tell: Callable[[SipLeg, str], None]) -> None:
+        self._tell = tell
+        self._legs: dict[int, SipLeg] = {}  # by their streams
+        self._callback = _OnKey(self._on_key)
+        clibrary.pjmedia_stream_set_dtmf_callback.argtypes = (ctypes.c_void_p, _OnKey, ctypes.c_void_p)
+
+    def listen(self, stream: int, leg: SipLeg) -> None:
+        """Keys of this stream are the leg's; when it has just been made."""
+        self._legs[stream] = leg
+        clibrary.pjmedia_stream_set_dtmf_callback(stream, self._callback, None)
+
+    def forget(self, leg: SipLeg) -> None:
+        """The leg is over."""
+        for stream in [stream for stream, of in self._legs.items() if of is leg]:
+            del self._legs[stream]
+
+    def _on_key(self, stream: int, _data: int | None, digit: int) -> None:
+        with Guard("key"):
+            if (leg := self._legs.get(stream)) is not None:
+                self._tell(leg, chr(digit))
+
+
 class Owner(Protocol):
     """Who is told of the library's callbacks, on the library's thread."""
 
@@ -123,6 +153,8 @@ class Owner(Protocol):
     def on_media_state(self, call: Call) -> None: ...
 
     def on_digit(self, call: Call, digit: str) -> None: ...
+
+    def on_stream(self, call: Call, stream: int) -> None: ...
 
     def on_transfer_status(self, call: Call, status: int) -> None: ...
 
@@ -150,6 +182,7 @@ class Call(pj.Call):  # type: ignore[misc]
         self.leg: SipLeg | None = None
         self.port: Port | None = None
         self.media: Any = None  # the call's AudioMedia once it is active
+        self.joined: set[Call] = set()  # who is to hear it, and to be heard
         self.referral: Referral | None = None  # the newest REFER on it
         self.counted = False  # an incoming call that takes one of max_calls
         self.sip_id = ""  # its Call-ID
@@ -164,6 +197,10 @@ class Call(pj.Call):  # type: ignore[misc]
         with Guard("media state"):
             self._owner.on_media_state(self)
 
+    def onStreamCreated(self, prm: Any) -> None:
+        with Guard("stream"):
+            self._owner.on_stream(self, int(prm.stream))
+
     def onDtmfDigit(self, prm: Any) -> None:
         with Guard("dtmf"):
             self._owner.on_digit(self, prm.digit)
@@ -177,6 +214,42 @@ class Call(pj.Call):  # type: ignore[misc]
     def onCallTransferStatus(self, prm: Any) -> None:
         with Guard("transfer status"):
             self._owner.on_transfer_status(self, prm.statusCode)
+
+    def begin_audio(self, index: int, port: Port) -> None:
+        """Connect the audio of medium `index`, which may be new after a re-INVITE, to whom it belongs."""
+        self.port, self.media = port, self.getAudioMedia(index)
+        port.join(self.media.getPortId())
+        for other in self.joined:
+            if other.leg is not None and not other.leg.held:
+                self._connect(other)
+
+    def join(self, other: Call) -> None:
+        """Let the two hear each other. Raises pj.Error, and LegGone for one without audio."""
+        self._connect(other)
+        self.joined.add(other)
+        other.joined.add(self)
+
+    def part(self, other: Call) -> None:
+        """Let the two no longer hear each other; harmless when they did not."""
+        self.joined.discard(other)
+        other.joined.discard(self)
+        for one, to in ((self, other), (other, self)):
+            if one.media is not None and to.media is not None:
+                with suppress(pj.Error):  # who holds may have no audio now: parted already
+                    one.media.stopTransmit(to.media)
+
+    def end_audio(self) -> None:
+        """The call is over, for whom it was joined with too."""
+        for other in self.joined:
+            other.joined.discard(self)
+        self.joined.clear()
+        self.media = None
+
+    def _connect(self, other: Call) -> None:
+        if self.media is None or other.media is None:
+            raise LegGone("the leg has no audio")
+        self.media.startTransmit(other.media)
+        other.media.startTransmit(self.media)
 
     def look(self, late_frames: int, now_s: float) -> None:
         """Bring `line` up to date; `late_frames` came late in all since the start."""

@@ -106,7 +106,7 @@ def test_words_that_nobody_said_cannot_be_waited_for() -> None:
 def test_voices_are_speech_but_for_a_dip_a_second(voice: str) -> None:
     detector = SpeechDetector()
     frames = [SILENCE] * 50 + voiced_frames(voice)
-    heard = "".join("#" if detector.is_speech(frame) else "." for frame in frames)[50:]
+    heard = "".join("#" if detector.evidence(frame) else "." for frame in frames)[50:]
     assert max(map(len, heard.split("#"))) <= 4
     assert heard.count("#") > 0.9 * len(heard)
 
@@ -114,4 +114,4 @@ def test_voices_are_speech_but_for_a_dip_a_second(voice: str) -> None:
 @pytest.mark.parametrize(("kind", "lasts_s"), [("door", 0.04), ("hiss", 2.0)])
 def test_noises_are_no_speech(kind: NoiseKind, lasts_s: float) -> None:
     detector = SpeechDetector()
-    assert not any([detector.is_speech(frame) for frame in [SILENCE] * 50 + noise(kind, lasts_s, -18.0)])
+    assert not any([detector.evidence(frame) for frame in [SILENCE] * 50 + noise(kind, lasts_s, -18.0)])
