@@ -47,10 +47,11 @@ async def run_call(leg: Leg, kit: Kit, placed: Mapping[str, Any] | None = None) 
     except LegGone:
         end_reason = "caller_hangup"
     except anyio.get_cancelled_exc_class():
-        end_reason = "shutdown"
-        talk.happened("failed", {"stage": "shutdown"})
         with anyio.CancelScope(shield=True):
-            await _last_words(talk, phrases.SHUTDOWN_GOODBYE)
+            stayed = await _last_words(talk, phrases.SHUTDOWN_GOODBYE)
+        end_reason = "shutdown" if stayed else talk.end_reason
+        if stayed:
+            talk.happened("failed", {"stage": "shutdown"})
         raise
     except Exception as error:
         log.error("call_failed", call_id=call.call_id, exc_info=error)
@@ -70,9 +71,14 @@ async def run_call(leg: Leg, kit: Kit, placed: Mapping[str, Any] | None = None) 
     return talk
 
 
-async def _last_words(talk: Conversation, text: str) -> None:
-    with suppress(LegGone, TtsError), anyio.move_on_after(BREAK_OFF_S):
-        await talk.tell(text)
+async def _last_words(talk: Conversation, text: str) -> bool:
+    """Say them; whether the caller stayed on the line for them."""
+    try:
+        with suppress(TtsError), anyio.move_on_after(BREAK_OFF_S):
+            await talk.tell(text)
+    except LegGone:
+        return False
+    return True
 
 
 def _now() -> datetime:

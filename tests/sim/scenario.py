@@ -134,6 +134,7 @@ class Call:
     filed: dict[str, TicketDraft] = field(default_factory=dict)  # by key
     dialog: AttentiveDialog = field(init=False)
     over: anyio.Event = field(default_factory=anyio.Event)
+    node: anyio.CancelScope = field(default_factory=anyio.CancelScope)  # cancelled when it stops
     told: int = 0  # runs of leg.heard that a step has asked for already
 
     def __post_init__(self) -> None:
@@ -219,7 +220,8 @@ async def _hold(scenario: Scenario) -> Call:
     call = Call(scenario, leg, ScriptedPhone(scenario.seats, scenario.refer), ScriptedBoard(scenario.seats))
 
     async def agent_side() -> None:
-        await run_call(leg, call.kit())
+        with call.node:
+            await run_call(leg, call.kit())
         call.over.set()
 
     async with anyio.create_task_group() as tasks:

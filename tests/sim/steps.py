@@ -116,6 +116,18 @@ def hangs_up(*, after_s: float = 0.5) -> Step:
     return step
 
 
+def node_stops(*, hanging_up: bool = False, after_s: float = 0.5) -> Step:
+    """The node breaks the call off, in the very moment in which the caller hangs up or stays."""
+
+    async def step(call: Call) -> None:
+        await anyio.sleep(after_s)
+        if hanging_up:
+            call.leg.leave()
+        call.node.cancel()
+
+    return step
+
+
 def music(for_s: float = 0.5) -> Step:
     """The caller hears music, for so long at least."""
 

@@ -20,6 +20,7 @@ from tests.sim.steps import (
     happens,
     keys,
     music,
+    node_stops,
     noise,
     silence,
 )
@@ -293,7 +294,29 @@ DIALOG = [
     ),
 ]
 
+NODE = [
+    Scenario(
+        "the node stops in mid-call: a goodbye",
+        [agent(GREETING), node_stops(), agent(phrases.SHUTDOWN_GOODBYE)],
+        end=("shutdown", "abandoned"),
+        turns=f"""
+            agent  {GREETING}
+            agent  {phrases.SHUTDOWN_GOODBYE}
+        """,
+        events="failed",
+    ),
+    Scenario(
+        "who hangs up as the node stops has hung up",
+        [agent(GREETING), node_stops(hanging_up=True)],
+        end=("caller_hangup", "abandoned"),
+        turns=f"""
+            agent  {GREETING}
+            agent  ✂
+        """,
+    ),
+]
 
-@pytest.mark.parametrize("scenario", [*RECOGNISER, *VOICE, *DIALOG], ids=str)
+
+@pytest.mark.parametrize("scenario", [*RECOGNISER, *VOICE, *DIALOG, *NODE], ids=str)
 def test_call(scenario: Scenario) -> None:
     hold(scenario)
