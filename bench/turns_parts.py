@@ -25,6 +25,7 @@ from bench.turns_script import Clip, Item, Script, clip_of
 from dialog.passages import load_passages
 from hotline.labelled_speech import load_clips
 from hotline.turn_clips import LabelledClip, load, with_pause
+from hotline.turn_evaluation import asked_for
 from hotline.turn_sounds import Noise, backchannels, noise_clips, noise_files, synthetic_clips
 
 ROOT = Path(__file__).parents[1]
@@ -66,6 +67,7 @@ SHORT_ANSWERS = (
     "请到社区办理。",
     "可以在网上办理。",
 )
+NUMBER_PLEASE = "请说一下您的电话号码。"  # nobody says nothing but a number unasked
 LONG_ANSWER = (
     "这件事可以在网上办理，也可以带上本人的身份证，到就近的政务服务大厅去办。材料齐全的当场就能办好，"
     "不收任何费用，办好以后会有短信通知您。如果您不方便出门，也可以请家里人带着委托书替您去办。"
@@ -122,12 +124,13 @@ def human(calls: int, turns: int) -> list[Run]:
     each = max(1, turns - len(plain)) // len(PAUSES_S) if calls == 1 else min(turns, PAUSED)
     clips = [*plain, *(clip for some in paused for clip in [clip for clip in some if clip][: max(1, each)])]
     texts = sorted({clip.text for clip in clips})
-    run = Run(
-        (),
-        {clip.name: clip for clip in clips},
-        stand_in=True,
-        knowledge=dict(zip(texts, itertools.cycle(SHORT_ANSWERS), strict=False)),
-    )
+    answers = dict(zip(texts, itertools.cycle(SHORT_ANSWERS), strict=False))
+    answers |= {
+        clip.text: NUMBER_PLEASE
+        for clip, later in itertools.pairwise(clips)
+        if asked_for(later.text).expects == "digits"
+    }
+    run = Run((), {clip.name: clip for clip in clips}, stand_in=True, knowledge=answers)
     items = [Item(clip.name) for clip in clips]
     return _spread(run, [Script(tuple(some)) for some in _groups(items, calls)], calls)
 

@@ -47,7 +47,8 @@ class Words:
         self._places: dict[bytes, Place] = {}
         for clip in clips:
             for number in range(clip.first, clip.last + 1):
-                if clip.pause is None or not clip.pause[0] <= number < clip.pause[1]:
+                # A pause is the noise that follows the clip, and the packet in which it ends begins with it.
+                if clip.pause is None or not clip.pause[0] <= number <= clip.pause[1]:
                     code = np.frombuffer(clip.packets[number][: KEY // 2], np.uint8)
                     self._places[_PCM[code].tobytes()] = Place(clip, (number + 1) * PACKET_S)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -171,6 +172,15 @@ def test_the_stand_in_begins_where_the_utterance_begins_and_knows_nothing_else()
     noise = Utterance(Words([spoken]))
     noise.feed(np.random.default_rng(1).normal(0, 500, 8000).astype("<i2").tobytes())
     assert (noise.text(final=True), noise.known_s) == ("", 0.0)
+
+
+def test_the_stand_in_does_not_take_the_noise_after_a_clip_for_the_end_of_a_pause() -> None:
+    one = clip("一", 20, text="一二三四")
+    packets = list(one.packets)
+    packets[16] = packets[27][: PACKET // 2] + packets[16][PACKET // 2 :]  # the pause ends within it
+    heard = Utterance(Words([one, replace(one, packets=tuple(packets), pause=(13, 16))]))
+    heard.feed(VALUES[np.frombuffer(b"".join(one.packets), np.uint8)].astype("<i2").tobytes())
+    assert heard.text(final=True) == one.text
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
