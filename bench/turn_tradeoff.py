@@ -65,7 +65,13 @@ class FixedWait(Endpointer):
         self._wait_s = wait_s
 
     def patience_s(
-        self, partial: str, *, expects: Expects = "anything", digits: int = 0, prosody: Prosody | None = None
+        self,
+        partial: str,
+        *,
+        expects: Expects = "anything",
+        digits: int = 0,
+        paused_s: float = 0.0,
+        prosody: Prosody | None = None,
     ) -> float:
         """Seconds of silence after which the turn is over."""
         return self._wait_s
@@ -80,7 +86,7 @@ def point(name: str, endings: Endings) -> Point | None:
 def series(material: Material) -> list[Series]:
     """This agent's on people and on synthetic callers, and fixed waits on people."""
     ours = Evaluation(listening_of(load_settings(None)), material)
-    fixed = Evaluation(lambda wait_s: Listener(TurnSettings(), FixedWait(wait_s)), material)
+    fixed = Evaluation(lambda wait_s, caller: Listener(TurnSettings(), FixedWait(wait_s), caller), material)
     at = PATIENCES.index(1.0)
     rows = [ours.endings("human", patience) for patience in PATIENCES]
     others = [ours.endings("synthetic", patience) for patience in PATIENCES]

@@ -69,8 +69,8 @@ def eval_turns(
 ) -> int:
     """How soon and how politely turns are taken: gaps, cut-offs, interruptions, noise, echo.
 
-    The real ear hears the recordings, and synthetic callers, over A-law. The texts, released in step with
-    the audio, take the recogniser's place.
+    The real ear hears the recordings, and synthetic callers, over A-law, five in a call. The texts, released
+    in step with the audio, take the recogniser's place.
     """
     from hotline.settings import load_settings
     from hotline.turn_evaluation import Evaluation
@@ -118,7 +118,7 @@ def listening_of(settings: Settings) -> NewListening:
     ends = EndpointSettings(
         **{one.name: given[one.name] for one in fields(EndpointSettings) if one.name in given}
     )
-    return lambda patience: Listener(turns, Endpointer(replace(ends, patience=patience)))
+    return lambda patience, caller: Listener(turns, Endpointer(replace(ends, patience=patience)), caller)
 
 
 def load_material(

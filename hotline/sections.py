@@ -230,8 +230,9 @@ class TurnsSettings(Section):
 
     patience: float = Field(default=1.0, ge=0.3, le=3)
     complete_s: float = Field(default=0.3, ge=0.1, le=3)
-    uncertain_s: float = Field(default=1.36, ge=0.1, le=5)
+    uncertain_s: float = Field(default=1.08, ge=0.1, le=5)
     dangling_s: float = Field(default=1.6, ge=0.3, le=5)
+    pause_margin_s: float = Field(default=0.3, ge=0, le=2)
     unknown_s: float = Field(default=0.6, ge=0.1, le=3)
     dictation_s: float = Field(default=0.9, ge=0, le=3)
     voice_weight: float = Field(default=0.0, ge=0, le=3)

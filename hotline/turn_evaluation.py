@@ -29,10 +29,12 @@ from hotline.turn_sounds import (
     noise_only,
     open_line,
 )
+from voice.manner import Manner
 from voice.phone import FRAME_BYTES, FRAME_S
 from voice.turns import Turn
 
 PAUSES_S = (0.6, 0.8, 1.0, 1.2)
+CALL_TURNS = 5  # of one caller, who pauses in none of them, or for as long in each
 SNR_DB = 10.0
 NOISE_ONLY_S = 60.0
 LATE_S = 0.5  # a turn noticed later than this has lost words
@@ -40,7 +42,7 @@ RESUMED_S = 0.1  # after a pause: a decision so late still talks into it
 _NUMBER = re.compile(r"[0-9〇零一二三四五六七八九幺两]{5,}")
 _TELEPHONE_DIGITS = 11  # what the agent expects of a number it asked for
 
-NewListening: TypeAlias = Callable[[float], Listening]  # with this patience
+NewListening: TypeAlias = Callable[[float, Manner], Listening]  # with this patience, to this caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,41 +206,39 @@ class Evaluation:
 
     def endings(self, kind: Kind, patience: float) -> Endings:
         """Gaps and cut-offs of all clips of a kind."""
-        clips = (clip for clip in self.material.clips if clip.kind == kind)
-        return Endings(kind, patience, tuple(self._ending(clip, patience) for clip in clips))
-
-    def _ending(self, clip: LabelledClip, patience: float) -> Ending:
-        ends = self._ends(clip, patience)
-        answered_s = next((at_s for at_s in ends if at_s >= clip.last_s), None)
-        cut_off: dict[float, bool] = {}
+        clips = [clip for clip in self.material.clips if clip.kind == kind]
+        cut_offs: list[dict[float, bool]] = [{} for _ in clips]
         for pause_s in PAUSES_S:
-            paused = with_pause(clip, pause_s)
-            if paused is not None:
-                until_s = paused.pause_end_s + RESUMED_S
-                told = self._ends(paused.clip, patience)
-                cut_off[pause_s] = any(paused.pause_start_s <= at_s <= until_s for at_s in told)
-        return Ending(
-            clip.name,
-            None if answered_s is None else round(answered_s - clip.last_s, 3),
-            any(at_s < clip.last_s for at_s in ends),
-            cut_off,
-        )
+            paused = [
+                (one, cut_off)
+                for clip, cut_off in zip(clips, cut_offs, strict=True)
+                if (one := with_pause(clip, pause_s))
+            ]
+            all_ends = self._calls([one.clip for one, _ in paused], patience)
+            for (one, cut_off), ends in zip(paused, all_ends, strict=True):
+                until_s = one.pause_end_s + RESUMED_S
+                cut_off[pause_s] = any(one.pause_start_s <= at_s <= until_s for at_s in ends)
+        told = map(_ending, clips, self._calls(clips, patience), cut_offs)
+        return Endings(kind, patience, tuple(told))
 
     def _kinds(self) -> list[Kind]:
         there = {clip.kind for clip in self.material.clips}
         kinds: tuple[Kind, ...] = ("human", "synthetic")
         return [kind for kind in kinds if kind in there]
 
-    def _ends(self, clip: LabelledClip, patience: float) -> list[float]:
-        """When turns ended, up to the first end after the last sound."""
-        ends: list[float] = []
-        for seen in self._play(clip.pcm, patience, clip, asked=asked_for(clip.text)):
-            if seen.turn is Turn.ENDED:
-                ends.append(seen.at_s)
-                if seen.at_s >= clip.last_s:
-                    break
-        self.tell()
-        return ends
+    def _calls(self, clips: Sequence[LabelledClip], patience: float) -> Iterator[list[float]]:
+        """When turns ended in each clip, up to the first end after its last sound."""
+        for number, clip in enumerate(clips):
+            if number % CALL_TURNS == 0:
+                caller = Manner()
+            ends: list[float] = []
+            for seen in self._play(clip.pcm, patience, clip, asked=asked_for(clip.text), caller=caller):
+                if seen.turn is Turn.ENDED:
+                    ends.append(seen.at_s)
+                    if seen.at_s >= clip.last_s:
+                        break
+            self.tell()
+            yield ends
 
     def _over_agent(self, patience: float) -> OverAgent:
         heard = [(clip, self._over(clip.pcm, patience, clip)) for clip in self.material.clips]
@@ -326,12 +326,14 @@ class Evaluation:
         sent: bytes = b"",
         asked: Asked | None = None,
         echo: Echo | None = None,
+        caller: Manner | None = None,
     ) -> Iterator[Seen]:
         """`play`, with its processor time counted."""
         words: Words = StandIn(clip, self.lag_s)
         if self.recognition is not None and clip is not None and clip.kind == "synthetic":
             words = self.recognition.words(clip)
-        playing = play(self.new_listening(patience), pcm, words, sent=sent, asked=asked, echo=echo)
+        listening = self.new_listening(patience, caller or Manner())
+        playing = play(listening, pcm, words, sent=sent, asked=asked, echo=echo)
         began_s, heard_s = time.process_time(), 0.0
         try:
             for seen in playing:
@@ -341,6 +343,16 @@ class Evaluation:
         finally:
             self._cpu_s += time.process_time() - began_s
             self._heard_s += heard_s
+
+
+def _ending(clip: LabelledClip, ends: Sequence[float], cut_off: dict[float, bool]) -> Ending:
+    answered_s = next((at_s for at_s in ends if at_s >= clip.last_s), None)
+    return Ending(
+        clip.name,
+        None if answered_s is None else round(answered_s - clip.last_s, 3),
+        any(at_s < clip.last_s for at_s in ends),
+        cut_off,
+    )
 
 
 def asked_for(text: str) -> Asked:

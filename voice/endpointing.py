@@ -17,10 +17,11 @@ from voice.completeness import CERTAIN, log_odds, model, normalised
 from voice.prosody import Prosody, finality
 
 _DICTATED: tuple[Expects, ...] = ("place", "matter")
+_LONGEST_AGAIN_S = 2.2  # however long somebody has paused
 _REMEMBERED = 256  # texts: a silence asks of one again and again
 # Logarithms: below the first words go on, between the next two they may go on or not, from the last on they
 # are all. Chosen, with the waits, on recordings that are not reported (docs/turn-taking.md).
-_ODDS = (-1.2, -1.0, 1.2, 2.0)
+_ODDS = (-1.2, -1.0, 1.35, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,13 @@ class EndpointSettings:
         1.0  # factor on all waits: above 1 fewer callers are cut off, below 1 answers come sooner
     )
     complete_s: float = 0.3  # after words that surely are all: 社保卡丢了怎么补办
-    uncertain_s: float = 1.36  # after words that may go on as well as not: 社保卡丢了
+    uncertain_s: float = 1.08  # after words that may go on as well as not: 社保卡丢了
     dangling_s: float = 1.6  # after words that surely go on: 我想问一下, half a telephone number
     unknown_s: float = 0.6  # while no words have been recognised
     dictation_s: float = (
         0.9  # at least, while a place or a matter is taken down: people pause between sentences
     )
+    pause_margin_s: float = 0.3  # more than this caller has paused so far, unless the words surely are all
     voice_weight: float = 0.0  # of how the voice ended, against the words; 0: the words alone count
 
     def __post_init__(self) -> None:
@@ -67,12 +69,19 @@ class Endpointer:
         return self._settings.voice_weight > 0
 
     def patience_s(
-        self, partial: str, *, expects: Expects = "anything", digits: int = 0, prosody: Prosody | None = None
+        self,
+        partial: str,
+        *,
+        expects: Expects = "anything",
+        digits: int = 0,
+        paused_s: float = 0.0,
+        prosody: Prosody | None = None,
     ) -> float:
         """Seconds of silence after which the turn is over.
 
         `partial` is the transcript so far; `expects` is what the agent's last words asked for, `digits` how
-        many digits of a number (0: not known); `prosody` is that of the begin of the present silence.
+        many digits of a number (0: not known); `paused_s` is the caller's longest pause in mid-turn so far;
+        `prosody` is that of the begin of the present silence.
         """
         settings = self._settings
         text = normalised(partial)
@@ -82,13 +91,14 @@ class Endpointer:
         if prosody is not None and abs(odds) < CERTAIN:
             odds += settings.voice_weight * self._voice(prosody)
         least_s = settings.dictation_s if expects in _DICTATED else 0.0
-        return settings.patience * max(least_s, self.wait_s(odds))
+        return settings.patience * max(least_s, self.wait_s(odds, paused_s))
 
-    def wait_s(self, odds: float) -> float:
+    def wait_s(self, odds: float, paused_s: float = 0.0) -> float:
         """The wait, before `patience`, for these log-odds that the caller has finished."""
         settings = self._settings
-        waits_s = settings.dangling_s, settings.uncertain_s, settings.uncertain_s, settings.complete_s
-        return float(np.interp(odds, _ODDS, waits_s))
+        again_s = min(paused_s + settings.pause_margin_s, _LONGEST_AGAIN_S) if paused_s else 0.0
+        uncertain_s, dangling_s = max(settings.uncertain_s, again_s), max(settings.dangling_s, again_s)
+        return float(np.interp(odds, _ODDS, (dangling_s, uncertain_s, uncertain_s, settings.complete_s)))
 
 
 _log_odds = functools.lru_cache(_REMEMBERED)(

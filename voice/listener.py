@@ -9,6 +9,7 @@ from dialog import Expects
 from voice import prosody
 from voice.calm import Calm
 from voice.endpointing import Endpointer
+from voice.manner import Manner
 from voice.phone import FRAME_S
 from voice.prosody import Prosody
 from voice.turns import Turn, TurnSettings, TurnTaker
@@ -20,9 +21,13 @@ _SPEECH_TICKS = 5  # of speech: they go to the recogniser together
 
 
 class Listener:
-    """One call's voice activity, prosody, end of turn and turn taking, put together. Time is frames taken."""
+    """One call's voice activity, prosody, end of turn and turn taking, put together. Time is frames taken.
 
-    def __init__(self, settings: TurnSettings, endpointer: Endpointer) -> None:
+    `manner` is what is known of the caller from before.
+    """
+
+    def __init__(self, settings: TurnSettings, endpointer: Endpointer, manner: Manner | None = None) -> None:
+        self._manner = manner or Manner()
         self._detector = SpeechDetector()
         self._endpointer = endpointer
         self._taker = TurnTaker(settings)
@@ -53,13 +58,19 @@ class Listener:
     def take(self, frame: bytes, sent: bytes, *, agent_speaks: bool, partial: str) -> Turn | None:
         """One tick's frames, received and sent; `partial` is the transcript of the turn so far."""
         self._recent.append(frame)
-        return self._taker.advance(
+        taker = self._taker
+        turn = taker.advance(
             FRAME_S,
             speech=self._detector.evidence(frame, sent),
             bot_speaking=agent_speaks,
             partial=partial,
             patience_s=self._patience(partial),
         )
+        turn_s = taker.turn_s if taker.in_turn else None
+        self._manner.advance(
+            FRAME_S, turn, turn_s=turn_s, silence_s=taker.silence_s, agent_speaks=agent_speaks
+        )
+        return turn
 
     def calm(self, *, agent_speaks: bool, partial: str) -> Calm:
         """How long the next ticks may wait: nothing that they can hold matters before."""
@@ -91,7 +102,11 @@ class Listener:
         if known != self._judged:
             self._judged = known
             self._patience_s = self._endpointer.patience_s(
-                partial, expects=self.expects, digits=self.digits, prosody=self._prosody
+                partial,
+                expects=self.expects,
+                digits=self.digits,
+                paused_s=self._manner.paused_s,
+                prosody=self._prosody,
             )
         return self._patience_s
 

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.unit]
 
 SAMPLE = Path(__file__).parents[2] / "dialog" / "knowledge"
 SETTINGS = EndpointSettings()
-SOON_S, LATE_S = 0.45, 1.2
+SOON_S, LATE_S = 0.45, SETTINGS.uncertain_s
 ASKED: tuple[Expects, ...] = ("anything", "yes_no", "digits", "place", "name", "time", "matter")
 
 
@@ -26,9 +26,12 @@ def patience_s(
     digits: int = 0,
     *,
     settings: EndpointSettings = SETTINGS,
+    paused_s: float = 0.0,
     prosody: Prosody | None = None,
 ) -> float:
-    return Endpointer(settings).patience_s(partial, expects=expects, digits=digits, prosody=prosody)
+    return Endpointer(settings).patience_s(
+        partial, expects=expects, digits=digits, paused_s=paused_s, prosody=prosody
+    )
 
 
 WHOLE = [
@@ -314,6 +317,15 @@ def test_no_voice_overrules_what_is_certain(partial: str) -> None:
     heard = EndpointSettings(voice_weight=10.0)
     for prosody in (Prosody(-20, 0), Prosody(0, 1)):
         assert patience_s(partial, settings=heard, prosody=prosody) == patience_s(partial)
+
+
+def test_who_has_paused_is_waited_for_longer_unless_the_words_surely_are_all() -> None:
+    uncertain, dangling, whole = "家里停水了", "我想问一下", "社保卡丢了怎么补办"
+    for text in (uncertain, dangling):
+        assert patience_s(text, paused_s=1.5) == pytest.approx(1.5 + SETTINGS.pause_margin_s)
+        assert patience_s(text, paused_s=0.5) == patience_s(text)
+        assert patience_s(text, paused_s=9.0) == patience_s(text, paused_s=5.0) < 3.0
+    assert patience_s(whole, paused_s=1.5) == patience_s(whole)
 
 
 @pytest.mark.parametrize(

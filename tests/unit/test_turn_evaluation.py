@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hotline.line_conditions import SAMPLE_RATE, pink_noise
 from hotline.speech import write_wav
 from hotline.turn_clips import LEAD_S, LabelledClip
 from hotline.turn_evaluation import (
+    CALL_TURNS,
     PAUSES_S,
     Delays,
     Evaluation,
@@ -31,6 +33,7 @@ from hotline.turn_sounds import (
     synthetic_clips,
 )
 from tests.unit.test_turn_clips import hush, pcm, spoken, tone
+from voice.manner import Manner
 from voice.media import SILENCE, level_dbfs
 from voice.phone import FRAME_BYTES, FRAME_S
 from voice.turns import Turn
@@ -72,7 +75,8 @@ class Level:
 def evaluation(material: Material, *, over_dbfs: float = -45.0) -> Evaluation:
     """By ears whose patience is in seconds."""
 
-    def listening(patience: float) -> Listening:
+    def listening(patience: float, caller: Manner) -> Listening:
+        del caller
         return Level(patience, over_dbfs=over_dbfs)
 
     return Evaluation(listening, material)
@@ -110,6 +114,18 @@ def test_a_turn_ended_within_a_request_is_answered_early_and_measured_to_its_tru
     assert [one.gap_s for one in eager.clips] == pytest.approx([0.3], abs=0.03)
     patient = evaluation(Material([halting])).endings("human", 0.7)
     assert patient.answered_early == Share(0, 1)
+
+
+def test_clips_follow_one_another_in_calls_and_each_pause_has_calls_of_its_own() -> None:
+    callers: list[Manner] = []
+
+    def listening(patience: float, caller: Manner) -> Listening:
+        callers.append(caller)
+        return Level(patience)
+
+    Evaluation(listening, Material([clip()] * (CALL_TURNS + 1))).endings("human", 0.9)
+    runs = [len(list(same)) for _, same in itertools.groupby(map(id, callers))]
+    assert runs == [CALL_TURNS, 1] * (1 + len(PAUSES_S))
 
 
 def test_an_ear_that_hears_nothing_answers_nothing() -> None:
@@ -230,7 +246,7 @@ def test_the_agent_is_silent_from_the_hold_that_became_an_interruption(
     script: dict[int, Turn], stopped: int, silent_s: float | None, held: int
 ) -> None:
     one = clip()
-    run = Evaluation(lambda _: Scripted(script), Material([one], backchannels=[one]))
+    run = Evaluation(lambda *_: Scripted(script), Material([one], backchannels=[one]))
     over = run.run([1.0]).over_agent
     assert over is not None
     assert over.backchannels == Share(stopped, 1)
