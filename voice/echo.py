@@ -26,7 +26,7 @@ _CLEARLY = 0.78  # the same, for an echo believed at first sight
 _LEFT_OVER = 0.25  # share of the energy heard that a known echo may leave; more is somebody speaking
 _HEARD = 0.1  # share of the energy heard that the known echo should have, to be missed
 _FORGET = 0.9  # per frame learnt from
-_MISSES = 10  # frames in a row that the known echo does not explain, before another is looked for
+_MISSES = 3  # frames in a row that the known echo does not explain, before another is looked for
 _QUIETEST = 30.0**2 * _FRAME  # energy of a frame that may be an echo worth removing: -61 dBFS
 
 
@@ -71,9 +71,19 @@ class EchoCanceller:
             self._learn(copies, samples)
             self._misses = 0
         elif echo.dot(echo) > _HEARD * energy:  # it should be heard; else somebody is louder
-            self._misses += 1
-            rest = self._refit(samples, past, delay)
+            rest = self._jumped(samples, past, delay)
         return rest if rest.dot(rest) < energy else samples
+
+    def _jumped(self, samples: Samples, past: Samples, delay: int) -> Samples:
+        """What is left where the echo has moved by a frame: packets come late, or one is left out or doubled."""
+        for moved in (delay - _FRAME, delay + _FRAME):
+            if 0 <= moved <= _LONGEST:
+                rest: Samples = samples - _copies(past, moved, _FRAME) @ self._response
+                if rest.dot(rest) <= _LEFT_OVER * samples.dot(samples):
+                    self._delay, self._misses = moved, 0
+                    return rest
+        self._misses += 1
+        return self._refit(samples, past, delay)
 
     def _refit(self, samples: Samples, past: Samples, delay: int) -> Samples:
         """What is left when the response is learnt anew; it is kept where that explains what is heard."""

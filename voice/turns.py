@@ -9,6 +9,7 @@ from enum import Enum, auto
 from dialog.intents import is_presence_check, may_become_backchannel
 
 _EPSILON_S = 1e-9  # sums of frames are not exact
+_SYLLABLE_S = 0.5  # of speech, before a single syllable in it can interrupt: it may be a 嗯 misheard
 
 
 class Turn(Enum):
@@ -171,4 +172,7 @@ class TurnTaker:
         """Speech over the agent that makes an interruption, of what has been recognised so far."""
         if not partial:
             return math.inf if self._alarmed else self._settings.barge_in_anyway_s
-        return math.inf if murmur else self._settings.barge_in_speech_s
+        if murmur:
+            return math.inf
+        enough_s = self._settings.barge_in_speech_s
+        return max(enough_s, _SYLLABLE_S) if len(partial) == 1 else enough_s

@@ -99,6 +99,16 @@ def test_an_echo_that_moves_is_found_again() -> None:
     assert energy(left[end]) < energy(heard[end]) / 8
 
 
+@pytest.mark.parametrize("frames_later", [-1, 1])
+def test_an_echo_that_jumps_by_a_frame_is_not_lost(frames_later: int) -> None:
+    near, far, sent = returned(120.0, -15.0), returned(120.0 + 20.0 * frames_later, -15.0), agent()
+    half = len(sent) // 2 // FRAME * FRAME
+    heard = np.concatenate([near[:half], far[half:]])
+    left = cleaned(heard, sent)
+    after = slice(half + FRAME, half + 11 * FRAME)
+    assert energy(left[after]) < energy(heard[after]) / 8
+
+
 def test_a_quiet_line_is_not_touched() -> None:
     hiss = np.random.default_rng(2).normal(0, 10, FRAME).round().astype("<i2").tobytes()
     canceller = EchoCanceller()

@@ -181,7 +181,14 @@ def test_words_over_the_agent_silence_and_then_stop_it() -> None:
 def test_words_that_are_recognised_late_stop_the_agent_when_they_are() -> None:
     taker = new()
     assert feed(taker, [speech(0.4)], agent=True) == [(0.1, Turn.BEGAN), (0.14, Turn.HOLD)]
-    assert feed(taker, [speech(0.1)], agent=True, partial="不") == [(0.02, Turn.BARGE_IN)]
+    assert feed(taker, [speech(0.1)], agent=True, partial="不是") == [(0.02, Turn.BARGE_IN)]
+
+
+def test_one_syllable_takes_half_a_second_of_speech_to_stop_the_agent() -> None:
+    told = feed(new(), [speech(1.0)], agent=True, partial="跟")
+    assert told == [(0.1, Turn.BEGAN), (0.14, Turn.HOLD), (0.5, Turn.BARGE_IN)]
+    told = feed(new(), [speech(0.3), quiet(0.5)], agent=True, partial="跟")
+    assert Turn.BARGE_IN not in [turn for _, turn in told]
 
 
 def test_short_sound_holds_the_agent_until_it_is_over() -> None:
