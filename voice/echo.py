@@ -75,7 +75,7 @@ class EchoCanceller:
         return rest if rest.dot(rest) < energy else samples
 
     def _jumped(self, samples: Samples, past: Samples, delay: int) -> Samples:
-        """What is left where the echo has moved by a frame: packets come late, or one is left out or doubled."""
+        """What is left where the echo has moved by a frame: a packet was late, left out or doubled."""
         for moved in (delay - _FRAME, delay + _FRAME):
             if 0 <= moved <= _LONGEST:
                 rest: Samples = samples - _copies(past, moved, _FRAME) @ self._response
