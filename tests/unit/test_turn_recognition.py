@@ -89,9 +89,9 @@ def test_the_recogniser_hears_synthetic_callers_and_no_others() -> None:
     one = clip()
     recognition = Recognition(CountsFrames())
     spoken_by_machine = replace(one, kind="synthetic")
-    run = Evaluation(lambda patience: Level(patience), Material([one]), recognition=recognition)
+    run = Evaluation(lambda patience, _: Level(patience), Material([one]), recognition=recognition)
     run.endings("human", 0.5)
     assert recognition.heard_s == 0.0
-    run = Evaluation(lambda patience: Level(patience), Material([spoken_by_machine]), recognition=recognition)
+    run = Evaluation(lambda patience, _: Level(patience), Material([spoken_by_machine]), recognition=recognition)
     assert run.run([0.5]).recognition_cpu_s_per_minute is not None
     assert recognition.heard_s > 0.0
