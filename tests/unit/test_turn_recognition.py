@@ -16,6 +16,7 @@ from hotline.line_conditions import SAMPLE_RATE
 from hotline.turn_evaluation import Evaluation, Material
 from hotline.turn_recognition import Recognition
 from tests.unit.test_turn_evaluation import Level, clip
+from voice.manner import Manner
 
 pytestmark = [pytest.mark.unit]
 
@@ -88,10 +89,14 @@ def test_a_recogniser_elsewhere_is_refused() -> None:
 def test_the_recogniser_hears_synthetic_callers_and_no_others() -> None:
     one = clip()
     recognition = Recognition(CountsFrames())
+
+    def listening(patience: float, _caller: Manner) -> Level:
+        return Level(patience)
+
     spoken_by_machine = replace(one, kind="synthetic")
-    run = Evaluation(lambda patience, _: Level(patience), Material([one]), recognition=recognition)
+    run = Evaluation(listening, Material([one]), recognition=recognition)
     run.endings("human", 0.5)
     assert recognition.heard_s == 0.0
-    run = Evaluation(lambda patience, _: Level(patience), Material([spoken_by_machine]), recognition=recognition)
+    run = Evaluation(listening, Material([spoken_by_machine]), recognition=recognition)
     assert run.run([0.5]).recognition_cpu_s_per_minute is not None
     assert recognition.heard_s > 0.0
