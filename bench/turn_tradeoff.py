@@ -107,7 +107,7 @@ def of_pipecat(document: dict[str, Any]) -> list[Series]:
         if gaps and cut:
             p50, p95 = (gaps[min(len(gaps) - 1, int(share * len(gaps)))] for share in (0.5, 0.95))
             who = "people" if row["kind"] == "human" else "synthetic callers"
-            name = f"pipecat {document['pipecat']['version']}, {who}"
+            name = f"pipecat {document['version']}, {who}"
             found.append(Series(name, colour, [Point("", p50, p95, sum(cut) / len(cut))]))
     return found
 

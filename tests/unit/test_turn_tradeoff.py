@@ -40,7 +40,7 @@ def test_pipecats_point_is_read_from_the_comparison() -> None:
         {"kind": "human", "clips": clips},
         {"kind": "synthetic", "clips": [{"gap_s": None, "cut_off": {}}]},
     ]
-    (one,) = of_pipecat({"pipecat": {"version": "1.14.0", "endings": rows}})
+    (one,) = of_pipecat({"version": "1.14.0", "pipecat": {"endings": rows}})
     assert one.name == "pipecat 1.14.0, people"
     assert one.points == [Point("", 0.3, 3.0, 0.5)]
 
