@@ -17,7 +17,6 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from dialog import Expects
 from hotline.console import err, out
 from hotline.evaluation_charts import COLOURS
 from hotline.evaluation_page import element
@@ -26,7 +25,6 @@ from hotline.settings import load_settings
 from hotline.turn_evaluation import Endings, Evaluation, Material
 from voice.endpointing import Endpointer, EndpointSettings
 from voice.listener import Listener
-from voice.prosody import Prosody
 from voice.turns import TurnSettings
 
 ROOT = Path(__file__).parents[1]
@@ -64,15 +62,7 @@ class FixedWait(Endpointer):
         super().__init__(EndpointSettings())
         self._wait_s = wait_s
 
-    def patience_s(
-        self,
-        partial: str,
-        *,
-        expects: Expects = "anything",
-        digits: int = 0,
-        paused_s: float = 0.0,
-        prosody: Prosody | None = None,
-    ) -> float:
+    def patience_s(self, partial: str, **_known: object) -> float:
         """Seconds of silence after which the turn is over."""
         return self._wait_s
 

@@ -18,7 +18,7 @@ class Manner:
         self.paused_s = 0.0
         self._silence_s = 0.0  # the present one, within the turn
         self._end_s = 0.0  # the one that ended the last turn
-        self._since_end_s = _CUT_OFF_S
+        self._since_end_s = 0.0
 
     def advance(
         self,
@@ -40,7 +40,7 @@ class Manner:
             self._paused(self._end_s + self._since_end_s + seconds)
         self._since_end_s += seconds
         silence_s = 0.0 if agent_speaks else min(silence_s, turn_s or 0.0)
-        if turn is not Turn.ENDED and turn_s is not None and silence_s < self._silence_s:
+        if turn_s is not None and silence_s < self._silence_s:
             self._paused(self._silence_s)
         self._silence_s = silence_s
 

@@ -49,8 +49,9 @@ async def run_call(leg: Leg, kit: Kit, placed: Mapping[str, Any] | None = None) 
     except anyio.get_cancelled_exc_class():
         with anyio.CancelScope(shield=True):
             stayed = await _last_words(talk, phrases.SHUTDOWN_GOODBYE)
-        end_reason = "shutdown" if stayed else talk.end_reason
+        end_reason = talk.end_reason
         if stayed:
+            end_reason = "shutdown"
             talk.happened("failed", {"stage": "shutdown"})
         raise
     except Exception as error:

@@ -17,6 +17,8 @@ from tests.sip.plain import (
     SipMessage,
     event_packets,
     loopback_socket,
+    request_bytes,
+    response_bytes,
     rtp_packet,
     sdp,
 )
@@ -205,31 +207,25 @@ class Pbx:
     ) -> None:
         dialog.cseq += method != "ACK"
         mine = "{}:{}".format(*self._socket.getsockname())
-        lines = [
-            f"{method} {dialog.target} SIP/2.0",
-            f"Via: SIP/2.0/UDP {mine};branch=z9hG4bK{secrets.token_hex(8)};rport",
-            "Max-Forwards: 70",
-            f"From: {dialog.ours}",
-            f"To: {dialog.theirs}",
-            f"Call-ID: {dialog.call_id}",
-            f"CSeq: {dialog.cseq} {method}",
-            f"Contact: <sip:pbx@{mine}>",
-            *headers,
-            *([f"Content-Type: {kind}"] if body else []),
-            f"Content-Length: {len(body)}",
-        ]
-        self._socket.sendto(("\r\n".join(lines) + "\r\n\r\n" + body).encode(), dialog.peer)
+        request = request_bytes(
+            method,
+            dialog.target,
+            via=f"UDP {mine}",
+            ours=dialog.ours,
+            theirs=dialog.theirs,
+            call_id=dialog.call_id,
+            cseq=dialog.cseq,
+            contact=f"sip:pbx@{mine}",
+            headers=headers,
+            body=body,
+            kind=kind,
+        )
+        self._socket.sendto(request, dialog.peer)
 
     def _respond(self, request: SipMessage, source: Address, status: int) -> None:
         body = sdp(self._audio.getsockname()[1]) if request.method == "INVITE" and status == 200 else ""
-        to = request.header("To")
-        lines = [f"SIP/2.0 {status} Told"]
-        lines += [f"Via: {via}" for via in request.headers["via"]]
-        lines += [f"{name}: {request.header(name)}" for name in ("From", "Call-ID", "CSeq")]
-        lines += [f"To: {to}" if "tag=" in to else f"To: {to};tag=queue", f"Contact: <{self.queue}>"]
-        lines += ["Content-Type: application/sdp"] if body else []
-        lines += [f"Content-Length: {len(body)}"]
-        self._socket.sendto(("\r\n".join(lines) + "\r\n\r\n" + body).encode(), source)
+        response = response_bytes(request, status, tag="queue", contact=self.queue, body=body)
+        self._socket.sendto(response, source)
 
 
 def _contact(message: SipMessage) -> str:

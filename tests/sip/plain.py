@@ -6,7 +6,7 @@ import re
 import secrets
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MAX_BYTES = 65535
@@ -71,6 +71,51 @@ def sdp(port: int, *, direction: str = "sendrecv") -> str:
     return "\r\n".join(lines) + "\r\n"
 
 
+def request_bytes(
+    method: str,
+    target: str,
+    *,
+    via: str,
+    ours: str,
+    theirs: str,
+    call_id: str,
+    cseq: int,
+    contact: str,
+    headers: Sequence[str] = (),
+    body: str = "",
+    kind: str = "application/sdp",
+    branch: str = "",
+) -> bytes:
+    """A well-formed request; `via` is transport and address (UDP 127.0.0.1:5060), `headers` are lines."""
+    lines = [
+        f"{method} {target} SIP/2.0",
+        f"Via: SIP/2.0/{via};branch=z9hG4bK{branch or secrets.token_hex(8)};rport",
+        "Max-Forwards: 70",
+        f"From: {ours}",
+        f"To: {theirs}",
+        f"Call-ID: {call_id}",
+        f"CSeq: {cseq} {method}",
+        f"Contact: <{contact}>",
+        *headers,
+    ]
+    return _written(lines, body, kind)
+
+
+def response_bytes(request: SipMessage, status: int, *, tag: str, contact: str, body: str = "") -> bytes:
+    """A well-formed response to it; `tag` is ours, for a request that begins a dialog."""
+    to = request.header("To")
+    lines = [f"SIP/2.0 {status} Told"]
+    lines += [f"Via: {via}" for via in request.headers["via"]]
+    lines += [f"{name}: {request.header(name)}" for name in ("From", "Call-ID", "CSeq")]
+    lines += [f"To: {to}" if "tag=" in to else f"To: {to};tag={tag}", f"Contact: <{contact}>"]
+    return _written(lines, body, "application/sdp")
+
+
+def _written(lines: Sequence[str], body: str, kind: str) -> bytes:
+    ends = [f"Content-Type: {kind}"] if body else []
+    return ("\r\n".join([*lines, *ends, f"Content-Length: {len(body)}"]) + "\r\n\r\n" + body).encode()
+
+
 def rtp_packet(payload_type: int, sequence: int, timestamp: int, payload: bytes, *, marker: bool) -> bytes:
     head = struct.pack("!BBHII", 0x80, payload_type | marker << 7, sequence, timestamp, 0x12345678)
     return head + payload
@@ -128,20 +173,20 @@ class SipClient:
         """Send one well-formed request."""
         host, port = self._agent
         mine = "{}:{}".format(*self._socket.getsockname())
-        lines = [
-            f"{method} sip:12345@{host}:{port} SIP/2.0",
-            f"Via: SIP/2.0/{self._transport} {mine};branch=z9hG4bK{branch or secrets.token_hex(8)};rport",
-            "Max-Forwards: 70",
-            f"From: <sip:13700000000@{mine}>;tag={self.tag}",
-            f"To: <sip:12345@{host}:{port}>" + (f";tag={to_tag}" if to_tag else ""),
-            f"Call-ID: {self.call_id}",
-            f"CSeq: {cseq} {method}",
-            f"Contact: <sip:13700000000@{mine};transport={self._transport.lower()}>",
-            *(f"{name}: {value}" for name, value in (headers or {}).items()),
-            *(["Content-Type: application/sdp"] if body else []),
-            f"Content-Length: {len(body)}",
-        ]
-        self.send("\r\n".join(lines) + "\r\n\r\n" + body)
+        request = request_bytes(
+            method,
+            f"sip:12345@{host}:{port}",
+            via=f"{self._transport} {mine}",
+            ours=f"<sip:13700000000@{mine}>;tag={self.tag}",
+            theirs=f"<sip:12345@{host}:{port}>" + (f";tag={to_tag}" if to_tag else ""),
+            call_id=self.call_id,
+            cseq=cseq,
+            contact=f"sip:13700000000@{mine};transport={self._transport.lower()}",
+            headers=[f"{name}: {value}" for name, value in (headers or {}).items()],
+            body=body,
+            branch=branch,
+        )
+        self._socket.sendall(request)
 
     def send(self, text: str) -> None:
         """Send anything at all."""

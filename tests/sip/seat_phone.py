@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import secrets
 import select
 import threading
 import time
@@ -19,6 +18,8 @@ from tests.sip.plain import (
     SipMessage,
     event_packets,
     loopback_socket,
+    request_bytes,
+    response_bytes,
     rtp_packet,
     sdp,
 )
@@ -220,30 +221,23 @@ class SeatPhone:
         target = re.search(r"<(.+?)>", call.invite.header("Contact"))
         assert target, call.invite.header("Contact")
         call._requests += method != "ACK"
-        lines = [
-            f"{method} {target[1]} SIP/2.0",
-            f"Via: SIP/2.0/UDP {mine};branch=z9hG4bK{secrets.token_hex(8)};rport",
-            "Max-Forwards: 70",
-            f"From: {call.invite.header('To')};tag=seat",
-            f"To: {call.invite.header('From')}",
-            f"Call-ID: {call.invite.header('Call-ID')}",
-            f"CSeq: {call._requests} {method}",
-            f"Contact: <{self.uri}>",
-            *(["Content-Type: application/sdp"] if body else []),
-            f"Content-Length: {len(body)}",
-        ]
-        self._socket.sendto(("\r\n".join(lines) + "\r\n\r\n" + body).encode(), call.source)
+        request = request_bytes(
+            method,
+            target[1],
+            via=f"UDP {mine}",
+            ours=f"{call.invite.header('To')};tag=seat",
+            theirs=call.invite.header("From"),
+            call_id=call.invite.header("Call-ID"),
+            cseq=call._requests,
+            contact=self.uri,
+            body=body,
+        )
+        self._socket.sendto(request, call.source)
 
     def _respond(self, request: SipMessage, source: Address, status: int) -> None:
         body = sdp(self._audio.getsockname()[1]) if status == 200 and request.method == "INVITE" else ""
-        to = request.header("To")
-        lines = [f"SIP/2.0 {status} Told"]
-        lines += [f"Via: {via}" for via in request.headers["via"]]
-        lines += [f"{name}: {request.header(name)}" for name in ("From", "Call-ID", "CSeq")]
-        lines += [f"To: {to}" if "tag=" in to else f"To: {to};tag=seat", f"Contact: <{self.uri}>"]
-        lines += ["Content-Type: application/sdp"] if body else []
-        lines += [f"Content-Length: {len(body)}"]
-        self._socket.sendto(("\r\n".join(lines) + "\r\n\r\n" + body).encode(), source)
+        response = response_bytes(request, status, tag="seat", contact=self.uri, body=body)
+        self._socket.sendto(response, source)
 
     # audio
 
