@@ -15,7 +15,7 @@ SILENT_S = 0.4  # the agent has fallen silent
 AFTER_PAUSE_S = 0.1  # what is heard so soon after a pause was begun within it
 TOO_LATE_S = 3.0  # the agent spoke on for so long: it was not interrupted
 STOPS_WITHIN_S = 1.5  # after something said over the agent ended, it can still stop for it
-GONE_QUIET_S = 0.7  # it did not just listen for a moment
+GONE_QUIET_S = 1.0  # it did not just listen for a moment
 HANG_UP_TAKES_S = 0.2
 NATURAL_END_S = 0.3  # an answer's last sound is so shortly before its end in the record
 

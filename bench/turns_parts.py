@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.speech import QUESTIONS, VOICES
 from bench.turns_rows import (
     PAUSES_S,
+    TALKING,
     Row,
     cpu_rows,
     echo_rows,
@@ -203,7 +204,7 @@ def _with_pause(clip: LabelledClip, pause_s: float) -> Clip | None:
 
 
 def _noise(noise: Noise, number: int) -> Clip:
-    text = noise.name + (" (voices)" if noise.voices else "")
+    text = noise.name + (TALKING if noise.voices else "")
     stretch = LabelledClip(text, "synthetic", noise.pcm, text, 0.0, noise.duration_s, ())
     return clip_of(stretch, 0.0, name=f"{number} {text}")
 

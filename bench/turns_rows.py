@@ -14,6 +14,7 @@ from bench.turns_script import PACKET_S, Clip, Said, Trace
 PAUSES_S = (0.6, 0.8, 1.0, 1.2)
 PAUSE_TARGETS = (0.05, 0.05, 0.08, 0.12)
 NOT_ANSWERED, NOT_SAID = "not answered", "could not be said"
+TALKING = " (somebody talks)"  # ends the text of a noise in which that is so
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,10 @@ def stop_rows(name: str, most: float, target: str) -> Callable[[Sequence[Outcome
         stops = Counter(text for text, found in over if found.stopped)
         which = [Row(f"  by {text}", said[text], f"{count}") for text, count in sorted(stops.items())]
         went_on = [found.silence_s * 1000 for _, found in over if not found.stopped]
-        total = _share(name, stops.total(), len(over), most, target)
+        talking = [found.stopped for text, found in over if text.endswith(TALKING)]
+        total = _share(name, stops.total() - sum(talking), len(over) - len(talking), most, target)
+        if talking:
+            which.append(Row(f"  where somebody talks, {name}", len(talking), f"{sum(talking)}"))
         return [total, *which, _gaps("its longest silence where it went on", went_on), *_ended(outcomes)]
 
     return rows

@@ -22,6 +22,7 @@ from hotline.turn_recognition import Recognition
 from hotline.turn_sounds import (
     ECHO_DB,
     ECHO_DELAYS_S,
+    NOISE_LEAD_S,
     SOUND_DBFS,
     Noise,
     agent_speech,
@@ -243,7 +244,8 @@ class Evaluation:
     def _over_agent(self, patience: float) -> OverAgent:
         heard = [(clip, self._over(clip.pcm, patience, clip)) for clip in self.material.clips]
         murmured = [self._over(clip.pcm, patience, clip) for clip in self.material.backchannels]
-        noisy = [(noise, self._over(noise.pcm, patience)) for noise in self.material.noises]
+        before = open_line(NOISE_LEAD_S)
+        noisy = [(noise, self._over(before + noise.pcm, patience)) for noise in self.material.noises]
         line = open_line(len(agent_speech()) / 2 / SAMPLE_RATE)
         returned = [self._over(line, patience, echo=Echo(delay_s, ECHO_DB)) for delay_s in ECHO_DELAYS_S]
         kinds = {kind: [(clip, one) for clip, one in heard if clip.kind == kind] for kind in self._kinds()}

@@ -10,6 +10,7 @@ from dialog.intents import is_presence_check, may_become_backchannel
 
 _EPSILON_S = 1e-9  # sums of frames are not exact
 _SYLLABLE_S = 0.5  # of speech, before a single syllable in it can interrupt: it may be a 嗯 misheard
+_WORDS_MARGIN_S = 0.1  # of speech, in which words are still waited for after they have always come before
 
 
 class Turn(Enum):
@@ -38,8 +39,8 @@ class TurnSettings:
     hold_speech_s: float = 0.1  # speech over the agent that silences it for the time being
     hold_silence_s: float = 0.24  # silence after which a hold is over
     barge_in_speech_s: float = 0.16  # speech over the agent before words in it can interrupt
-    barge_in_anyway_s: float = 1.2  # speech over the agent that interrupts without words recognised
-    murmur_s: float = 0.8  # of 嗯嗯 over the agent, after which it goes on beside them
+    barge_in_anyway_s: float = 1.2  # the same where it is not known yet how soon words are recognised
+    murmur_s: float = 0.8  # of 嗯嗯 over the agent, or of what holds no words, after which it goes on beside it
     false_alarm_s: float = 1.0  # after an interruption, without words recognised
 
 
@@ -63,6 +64,8 @@ class TurnTaker:
         self._weighed_s = 0.0  # the same by its weight
         self._run_s = 0.0  # of speech, without a gap
         self._turn_speech_s = 0.0  # speech within the turn
+        self._words_s = math.inf  # of it, until there were words: the longest in this call, once it is known
+        self._has_words = False
         self._quiet_s = 0.0  # since anybody spoke
         self._holding = False
         self._held = False  # once a turn is enough
@@ -101,6 +104,7 @@ class TurnTaker:
         if self.in_turn:
             self.turn_s += seconds
             self._turn_speech_s += seconds if speech else 0.0
+            self._look_for_words(partial)
             if self._is_over(speech, patience_s):
                 self._reset()
                 return Turn.ENDED
@@ -120,6 +124,14 @@ class TurnTaker:
         self._holding = self._held = self._alarmed = False
         self._speech_s = self._weighed_s = self._interrupting_s = 0.0
         self._prepared_for = ""
+        self._has_words = False
+
+    def _look_for_words(self, partial: str) -> None:
+        """How soon this recogniser has words: those that are not there by then will not come."""
+        if partial and not self._has_words:
+            self._has_words = True
+            known_s = 0.0 if self._words_s == math.inf else self._words_s
+            self._words_s = max(known_s, self._turn_speech_s)
 
     def _is_over(self, speech: float, patience_s: float) -> bool:
         silent = not speech and self.silence_s >= patience_s - _EPSILON_S
@@ -146,7 +158,7 @@ class TurnTaker:
             self.interrupting, self._holding = True, False
             return Turn.BARGE_IN
         if self._holding:
-            return self._release(murmur)
+            return self._release(partial, murmur)
         held_s = self._settings.hold_speech_s - _EPSILON_S
         if not self._held and self._run_s and self._turn_speech_s >= held_s:
             self._holding = self._held = True
@@ -161,17 +173,24 @@ class TurnTaker:
         self.interrupting, self._alarmed = False, True
         return Turn.FALSE_ALARM
 
-    def _release(self, murmur: bool) -> Turn | None:
+    def _release(self, partial: str, murmur: bool) -> Turn | None:
         silent = self.silence_s >= self._settings.hold_silence_s - _EPSILON_S
-        if silent or (murmur and self._turn_speech_s >= self._settings.murmur_s - _EPSILON_S):
+        if silent or self._turn_speech_s >= self._beside_s(partial, murmur) - _EPSILON_S:
             self._holding = False
             return Turn.RELEASE
         return None
 
+    def _beside_s(self, partial: str, murmur: bool) -> float:
+        """Speech over the agent that it falls silent for, before it goes on beside it."""
+        if partial:
+            return self._settings.murmur_s if murmur else math.inf
+        return max(self._settings.murmur_s, self._words_s + _WORDS_MARGIN_S)
+
     def _interruption_s(self, partial: str, murmur: bool) -> float:
         """Speech over the agent that makes an interruption, of what has been recognised so far."""
         if not partial:
-            return math.inf if self._alarmed else self._settings.barge_in_anyway_s
+            known = self._alarmed or self._words_s < math.inf
+            return math.inf if known else self._settings.barge_in_anyway_s
         if murmur:
             return math.inf
         enough_s = self._settings.barge_in_speech_s

@@ -102,20 +102,20 @@ INTERRUPTIONS = [
     Scenario(
         "noise that stops the agent: it goes on from the clause it was in, to the end",
         [
-            agent(GREETING),
-            caller(QUESTION),
-            agent_begins("请您带上身份证，"),
+            agent_begins("您好，"),
             noise(1.4, after_s=1.5),
             agent_was_stopped(within_ms=900),
-            agent(TO_THE_BANK + AT_ONCE + phrases.ANYTHING_ELSE, within_ms=900),
+            agent(GREETING.removeprefix("您好，"), within_ms=900),
+            caller(QUESTION),
+            agent(ANSWER),
             hangs_up(),
         ],
         end=("caller_hangup", "answered"),
         turns=f"""
-            agent  {GREETING}
+            agent  您好，临江市一二✂
+            agent  {GREETING.removeprefix("您好，")}
             caller {QUESTION}
-            agent  请您带上身份证，✂
-            agent  {TO_THE_BANK}{AT_ONCE}{phrases.ANYTHING_ELSE}
+            agent  {ANSWER}
         """,
         events="barge_in resumed",
     ),

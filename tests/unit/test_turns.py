@@ -217,6 +217,18 @@ def test_after_a_false_alarm_it_takes_words_to_stop_the_agent_again() -> None:
     assert feed(taker, [speech(0.1)], agent=True, partial="我想问") == [(0.02, Turn.BARGE_IN)]
 
 
+@pytest.mark.parametrize(("words_s", "released_s"), [(0.3, 0.5), (0.8, 0.9)])
+def test_what_holds_no_words_is_waited_for_as_long_as_words_took_before(
+    words_s: float, released_s: float
+) -> None:
+    taker = new()
+    feed(taker, [speech(words_s - FRAME_S)])
+    feed(taker, [speech(0.2), quiet(1.0)], partial="社保卡")
+    told = feed(taker, [speech(3.0)], agent=True)
+    assert told == [(0.1, Turn.BEGAN), (0.14, Turn.HOLD), (released_s, Turn.RELEASE)]
+    assert feed(taker, [speech(0.1)], agent=True, partial="不是") == [(0.02, Turn.BARGE_IN)]
+
+
 def test_words_make_it_no_false_alarm() -> None:
     taker = new()
     feed(taker, [speech(1.0)], agent=True)
