@@ -40,7 +40,7 @@ class TurnSettings:
     hold_silence_s: float = 0.24  # silence after which a hold is over
     barge_in_speech_s: float = 0.16  # speech over the agent before words in it can interrupt
     barge_in_anyway_s: float = 1.2  # the same where it is not known yet how soon words are recognised
-    murmur_s: float = 0.8  # of 嗯嗯 over the agent, or of what holds no words, after which it goes on beside it
+    murmur_s: float = 0.8  # of 嗯嗯 or of no words over the agent, after which it goes on beside them
     false_alarm_s: float = 1.0  # after an interruption, without words recognised
 
 
