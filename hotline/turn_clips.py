@@ -42,7 +42,9 @@ _RANGE_DB = 25.0  # this far below the loudest there is no speech, but a room's 
 _STRONG_DB = 10.0  # every word has sounds that are no further below
 _ABOVE_NOISE_DB = 9.0  # speech is this much louder than the clip's own noise
 _GAP_HOPS, _WORD_GAP_HOPS = 6, 15  # no longer gaps are within a sound (a stop's closure), a few words
-_LEAST_HOPS = 12  # a shorter sound by itself is a click
+_LEAST_HOPS, _LEAST_PITCHED_HOPS = 12, 6  # a shorter sound by itself, without or with a pitch, is a click
+_PITCHES = range(20, 121)  # samples: 67 to 400 Hz
+_PITCHED = 0.35  # of 1, the correlation with what was a pitch's length before
 _BAND_FROM_HZ = 150.0  # a telephone carries little below; rooms rumble there
 _AFTER_S = 0.5  # after the last sound there is only noise
 _FADE_S = 0.01  # of the cuts around an inserted pause
@@ -151,9 +153,20 @@ def sounds(samples: Samples) -> Mask:
     heard: Mask = levels > max(loud - _RANGE_DB, min(noise + _ABOVE_NOISE_DB, loud - _STRONG_DB))
     speech = none.copy()
     for begin, end in _runs(_closed(heard, _WORD_GAP_HOPS)):
-        if levels[begin:end].max() > loud - _STRONG_DB and end - begin >= _LEAST_HOPS:
-            speech[begin:end] = True  # what has no strong sound in it is a breath or a click
+        if levels[begin:end].max() <= loud - _STRONG_DB:
+            continue  # what has no strong sound in it is a breath or a click
+        pitched = _has_pitch(samples[begin * _HOP : end * _HOP])
+        speech[begin:end] = end - begin >= (_LEAST_PITCHED_HOPS if pitched else _LEAST_HOPS)
     return np.asarray(speech & _closed(heard, _GAP_HOPS))
+
+
+def _has_pitch(sound: Samples) -> bool:
+    """Whether it repeats itself as a syllable does, and a click does not."""
+    for lag in _PITCHES:
+        now, before = sound[lag:], sound[:-lag]
+        if now.dot(before) > _PITCHED * (now.dot(now) * before.dot(before)) ** 0.5:
+            return True
+    return False
 
 
 def levels_dbfs(samples: Samples) -> Samples:

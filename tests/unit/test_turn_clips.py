@@ -75,6 +75,14 @@ def test_a_breath_a_click_and_an_echo_are_no_sounds_of_speech() -> None:
     assert clip.last_s == pytest.approx(LEAD_S + 1.93, abs=0.011)
 
 
+def test_a_short_sound_after_a_gap_is_the_last_syllable_when_it_has_a_pitch() -> None:
+    burst = np.random.default_rng(4).normal(0, 6000, round(0.1 * SAMPLE_RATE))
+    for sound, last_s in ((tone(0.1), 1.7), (burst, 1.3)):
+        clip = labelled("a", pcm(hush(0.5), tone(0.8), hush(0.3), sound, hush(0.6)), "您好", "human")
+        assert clip is not None
+        assert clip.last_s == pytest.approx(LEAD_S + last_s, abs=0.011)
+
+
 def test_rumble_below_the_telephones_band_changes_nothing() -> None:
     quiet = np.concatenate([hush(0.5), tone(0.8), hush(0.7)])
     rumble = 3000 * np.sin(2 * np.pi * 40 * np.arange(len(quiet)) / SAMPLE_RATE)
