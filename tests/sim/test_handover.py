@@ -98,7 +98,7 @@ CONNECTED = [
         "a noise that stops the announcement does not undo the hand-over",
         [
             agent(GREETING),
-            caller(UNKNOWN),
+            caller(UNKNOWN, partials=False),
             agent_begins("这个问题我这边没有查到准确的规定，"),
             noise(1.4, after_s=0.5),
             happens("bridged"),

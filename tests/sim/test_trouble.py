@@ -235,7 +235,7 @@ DIALOG = [
         "a noise while the model still streams: nothing of the answer is lost",
         [
             agent(GREETING),
-            caller(QUESTION),
+            caller(QUESTION, partials=False),
             agent_begins("请您先去银行，"),
             noise(1.4, after_s=0.3),
             agent_was_stopped(within_ms=900),
