@@ -39,7 +39,7 @@ class TurnSettings:
     hold_speech_s: float = 0.1  # speech over the agent that silences it for the time being
     hold_silence_s: float = 0.24  # silence after which a hold is over
     barge_in_speech_s: float = 0.16  # speech over the agent before words in it can interrupt
-    barge_in_anyway_s: float = 1.2  # the same where it is not known yet how soon words are recognised
+    barge_in_anyway_s: float = 1.2  # the same while it is unknown how soon there are words; the longest wait
     murmur_s: float = 0.8  # of 嗯嗯 or of no words over the agent, after which it goes on beside them
     false_alarm_s: float = 1.0  # after an interruption, without words recognised
 
@@ -184,7 +184,8 @@ class TurnTaker:
         """Speech over the agent that it falls silent for, before it goes on beside it."""
         if partial:
             return self._settings.murmur_s if murmur else math.inf
-        return max(self._settings.murmur_s, self._words_s + _WORDS_MARGIN_S)
+        words_s = min(self._words_s + _WORDS_MARGIN_S, self._settings.barge_in_anyway_s)
+        return max(self._settings.murmur_s, words_s)
 
     def _interruption_s(self, partial: str, murmur: bool) -> float:
         """Speech over the agent that makes an interruption, of what has been recognised so far."""
