@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 import anyio
 import structlog
-import uvicorn
 from fastapi import FastAPI
 
 from asr.factory import load_of
@@ -35,7 +34,7 @@ from hotline.scrape import SeatCount, Sources
 from hotline.sections import TurnsSettings
 from hotline.settings import Settings
 from hotline.telephone import sip_config
-from hotline.web import DeskServer, bind_desk, desk_url, knowledge_index
+from hotline.web import bind_desk, desk_server, desk_url, knowledge_index
 from records import china_now
 from sip_config.hours import within
 from voice import second_opinion
@@ -263,14 +262,7 @@ async def open_app(settings: Settings) -> AsyncIterator[App]:
         chat = TextChat(parts.dialog, parts.tickets.file, parts.journal, new_call_id)
         stack.callback(chat.close)
         assistance = await open_assistance(settings, parts.knowledge, parts.journal)
-        server = DeskServer(
-            uvicorn.Config(
-                _desk(settings, app, parts, chat, assistance),
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-            )
-        )
+        server = desk_server(_desk(settings, app, parts, chat, assistance))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [desk_socket])
             works = [app.take_calls, app.guard.run, parts.journal.tell_live, seats.run]

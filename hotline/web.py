@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import uvicorn
+from fastapi import FastAPI
 
 from desk.knowledge import KnowledgeIndex
 from dialog.knowledge import Knowledge
@@ -21,6 +22,10 @@ from hotline.knowledge_sync import KnowledgeSync
 from hotline.knowledge_upload import Uploads
 from hotline.settings import Settings
 from records.store import Store
+
+# Longer than clients (httpx: 5 s) and proxies (60 s) keep idle connections: where we
+# are the first to close one, a request that comes just then is lost.
+KEEP_ALIVE_S = 75
 
 
 class DeskServer(uvicorn.Server):
@@ -36,6 +41,15 @@ class DeskServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def desk_server(desk: FastAPI) -> DeskServer:
+    """What serves the desk on the running loop."""
+    return DeskServer(
+        uvicorn.Config(
+            desk, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=KEEP_ALIVE_S
+        )
+    )
 
 
 def bind_desk(settings: Settings) -> socket.socket:
