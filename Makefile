@@ -48,7 +48,6 @@ run: $(RUN)
 # Tests over real telephone calls and with real servers come last: they are in real time, and mostly wait. What
 # failed beside others on a busy machine is told, and tried once more with nothing beside it.
 REAL_TIME := tests/sip tests/peers
-REAL_TIME_JOBS ?= 2
 AGAIN = { echo "== the tests that failed are tried once more, alone"; \
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(REAL_TIME); }
 
@@ -57,7 +56,7 @@ ifdef ARGS
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 else
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(REAL_TIME:%=--ignore=%)
-	$(BIN)/python -m pytest -n $(REAL_TIME_JOBS) --dist loadfile $(REAL_TIME) || $(AGAIN)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(REAL_TIME) || $(AGAIN)
 endif
 
 # FunASR's engines and the builder of the built-in recogniser: PyTorch, several GB. Without them their tests skip.
