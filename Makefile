@@ -49,13 +49,13 @@ run: $(RUN)
 # failed beside others on a busy machine is told, and tried once more with nothing beside it.
 REAL_TIME := tests/sip tests/peers
 AGAIN = { echo "== the tests that failed are tried once more, alone"; \
-	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(REAL_TIME); }
+	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 
 test: $(DEV)
 ifdef ARGS
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 else
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(REAL_TIME:%=--ignore=%)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(REAL_TIME:%=--ignore=%) || $(AGAIN)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(REAL_TIME) || $(AGAIN)
 endif
 

@@ -199,7 +199,7 @@ def test_ops_send_again_what_the_citys_system_did_not_take(browser: webdriver.Ch
     press(page, "#messages", numbers[0], "立即重发")
     noticed(page, f"工单 {numbers[0]} 马上重新推送")
     page.until(lambda: numbers[0] not in page.one("#messages tbody").text)
-    assert "等待 1 条" in page.one("#counts").text
+    page.until(lambda: "等待 1 条" in page.one("#counts").text)
     page.one("#retry-all").click()
     page.one("dialog .primary").click()
     page.until(lambda: "没有失败" in page.one("#counts").text)
