@@ -153,10 +153,9 @@ def sounds(samples: Samples) -> Mask:
     heard: Mask = levels > max(loud - _RANGE_DB, min(noise + _ABOVE_NOISE_DB, loud - _STRONG_DB))
     speech = none.copy()
     for begin, end in _runs(_closed(heard, _WORD_GAP_HOPS)):
-        if levels[begin:end].max() <= loud - _STRONG_DB:
-            continue  # what has no strong sound in it is a breath or a click
-        pitched = _has_pitch(samples[begin * _HOP : end * _HOP])
-        speech[begin:end] = end - begin >= (_LEAST_PITCHED_HOPS if pitched else _LEAST_HOPS)
+        strong = levels[begin:end].max() > loud - _STRONG_DB  # else it is a breath or a click
+        long, fair = end - begin >= _LEAST_HOPS, end - begin >= _LEAST_PITCHED_HOPS
+        speech[begin:end] = strong and (long or (fair and _has_pitch(samples[begin * _HOP : end * _HOP])))
     return np.asarray(speech & _closed(heard, _GAP_HOPS))
 
 
